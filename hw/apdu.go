@@ -1,0 +1,111 @@
+package hw
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/oathd/oathd/oath"
+)
+
+// Command is a command APDU before it is encoded.
+type Command struct {
+	CLA, INS, P1, P2 byte
+	Data             []byte
+}
+
+const (
+	maxShortData = 255
+	classChain   = 0x10 // ISO/IEC 7816-4, section 5.1.1: this is not the last command of a chain
+
+	// maxResponse bounds what a chain of responses may add up to. The longest honest one is a LIST or
+	// CALCULATE ALL of some 130 accounts (pico-fido), under 16 KiB.
+	maxResponse = 64 << 10
+)
+
+// SelectCommand returns the SELECT of an application by its AID.
+func SelectCommand(aid []byte) Command { return Command{INS: 0xa4, P1: 0x04, Data: aid} }
+
+// Encode returns the short APDU of c. Le is always sent: without it CanoKey answers
+// 61FF with no data for ever. Data is at most 255 bytes; Link splits what is longer.
+func (c Command) Encode() ([]byte, error) {
+	if len(c.Data) > maxShortData {
+		return nil, fmt.Errorf("cannot encode a short APDU with %d bytes of data", len(c.Data))
+	}
+	b := make([]byte, 0, 6+len(c.Data))
+	b = append(b, c.CLA, c.INS, c.P1, c.P2)
+	if len(c.Data) > 0 {
+		b = append(append(b, byte(len(c.Data))), c.Data...)
+	}
+	return append(b, 0), nil
+}
+
+// Link exchanges commands with one applet: it splits long commands into a chain and puts the parts of long
+// answers together. Short APDUs only, which every key takes over every interface.
+type Link struct {
+	Card Card
+	// MoreINS is the instruction that fetches the next part of an answer: C0 in ISO/IEC 7816-4, A5 in
+	// the OATH applet.
+	MoreINS byte
+}
+
+// Exchange sends c and returns the whole answer without its status word. A final status word other
+// than 9000 is returned as a Status, together with the data that came before it. The buffers of the
+// command are wiped, for a PUT carries a seed.
+func (l Link) Exchange(c Command) ([]byte, error) {
+	part, status, err := l.send(c)
+	if err != nil {
+		return nil, err
+	}
+	answer := part
+	for {
+		_, more := status.More()
+		if !more {
+			break
+		}
+		part, status, err = l.transmit(Command{INS: l.MoreINS})
+		if err != nil {
+			return nil, err
+		}
+		if _, more := status.More(); more && len(part) == 0 {
+			return nil, fmt.Errorf("%w: a chain that makes no progress", ErrMalformed)
+		}
+		if answer = append(answer, part...); len(answer) > maxResponse {
+			return nil, fmt.Errorf("%w: more than %d bytes", ErrMalformed, maxResponse)
+		}
+	}
+	if status != StatusOK {
+		return answer, status
+	}
+	return answer, nil
+}
+
+// send transmits c, split into a chain of commands where it is too long for one.
+func (l Link) send(c Command) ([]byte, Status, error) {
+	for len(c.Data) > maxShortData {
+		head := c
+		head.CLA |= classChain
+		head.Data, c.Data = c.Data[:maxShortData], c.Data[maxShortData:]
+		if part, status, err := l.transmit(head); err != nil || status != StatusOK {
+			return part, status, err
+		}
+	}
+	return l.transmit(c)
+}
+
+func (l Link) transmit(c Command) ([]byte, Status, error) {
+	command, err := c.Encode()
+	if err != nil {
+		return nil, 0, err
+	}
+	defer oath.Wipe(command)
+	answer, err := l.Card.Transmit(command)
+	if err != nil {
+		return nil, 0, err
+	}
+	// Some readers report success with no bytes when the card dies in the middle of an APDU.
+	if len(answer) < 2 {
+		return nil, 0, fmt.Errorf("%w: %d bytes", ErrMalformed, len(answer))
+	}
+	body := len(answer) - 2
+	return answer[:body:body], Status(binary.BigEndian.Uint16(answer[body:])), nil
+}
