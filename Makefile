@@ -1,0 +1,34 @@
+# The way in. Each target is one small script in scripts/; `make help` lists them.
+
+.DEFAULT_GOAL := build
+.PHONY: help build test demo fresh bench fuzz clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
+
+build: ## bin/oathd and bin/oathctl, after installing what that needs
+	@scripts/deps build
+	@scripts/build
+
+test: ## everything: formatting, vet, all tests with the race detector, a real pcscd, ykman, oathtool
+	@scripts/deps build test
+	@scripts/test
+
+demo: ## two soft keys, one seed, proved; needs no hardware
+	@scripts/deps build demo
+	@scripts/build
+	@scripts/demo
+
+fresh: ## the README, word by word, in bare systems of Debian 12 and 13 (root, network, 15 minutes)
+	@scripts/fresh
+
+bench: ## 32 accounts onto 8 keys against the slowest of them alone
+	@scripts/deps build
+	@scripts/bench
+
+fuzz: ## every fuzz target for FUZZTIME (10s)
+	@scripts/deps build
+	@scripts/fuzz
+
+clean: ## removes what make built
+	rm -rf bin
