@@ -1,0 +1,166 @@
+package ykoath
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/oathd/oathd/hw"
+	"github.com/oathd/oathd/hw/tlv"
+)
+
+// TagSoft is the tag in a SELECT answer that marks a key made of software; real keys do not send it, and
+// other programs skip it.
+const TagSoft = 0x8e
+
+// SoftMark is the value of TagSoft.
+const SoftMark = "oathd soft key"
+
+// Version is the version of the OATH application; on a YubiKey that is the firmware's.
+type Version struct{ Major, Minor, Patch byte }
+
+// String returns "5.4.3".
+func (v Version) String() string { return fmt.Sprintf("%d.%d.%d", v.Major, v.Minor, v.Patch) }
+
+// AtLeast reports whether v is the named version or a later one.
+func (v Version) AtLeast(major, minor, patch byte) bool {
+	return v.number() >= Version{major, minor, patch}.number()
+}
+
+func (v Version) number() int { return int(v.Major)<<16 | int(v.Minor)<<8 | int(v.Patch) }
+
+// between reports whether from ≤ v < to.
+func (v Version) between(from, to Version) bool {
+	return v.number() >= from.number() && v.number() < to.number()
+}
+
+// Info is what the application says of itself when it is selected.
+type Info struct {
+	Version Version
+	// Salt is drawn by the key, anew at each reset (pico-fido keeps it). It salts the password and names
+	// the device.
+	Salt []byte
+	// Challenge is what Validate has to answer; nil if no password is set.
+	Challenge []byte
+	// Soft: the key is made of software.
+	Soft bool
+	// Serial is the serial number that Nitrokey sends here; 0 elsewhere, see package mgmt.
+	Serial uint32
+
+	nitrokey bool
+}
+
+// DeviceID names the device until it is reset: base64 of half the SHA-256 of the salt
+// (yubikit/oath.py, _get_device_id).
+func (i Info) DeviceID() string {
+	sum := sha256.Sum256(i.Salt)
+	return base64.RawStdEncoding.EncodeToString(sum[:16])
+}
+
+// PasswordSet reports whether the application is protected by a password.
+func (i Info) PasswordSet() bool { return i.Challenge != nil }
+
+// Vendor guesses the product from what SELECT shows, for display only.
+func (i Info) Vendor() string {
+	switch {
+	case i.nitrokey:
+		return "Nitrokey 3"
+	case i.Version == Version{6, 0, 0}:
+		return "CanoKey"
+	case i.Version == Version{8, 0, 0}:
+		return "pico-fido"
+	case i.Version.Major == 5:
+		return "YubiKey 5"
+	case i.Version.Major == 4:
+		return "YubiKey 4"
+	case i.Version.Major < 4:
+		return "YubiKey NEO"
+	}
+	return "OATH key"
+}
+
+// Features is what a key can do, as far as its version tells. The key has the last word: what it refuses
+// is ErrNotSupported, whatever stands here.
+type Features struct {
+	// Touch: a credential may ask for a touch.
+	Touch bool
+	// SHA512: the key takes HMAC-SHA-512.
+	SHA512 bool
+	// Rename: a credential may get another id.
+	Rename bool
+	// TruncatedOnly: no answer ever carries a full HMAC.
+	TruncatedOnly bool
+	// PrefixOverwrites: a PUT overwrites an existing credential if the new id is a prefix of the old one.
+	PrefixOverwrites bool
+	// Capacity is the number of credentials that fit; 0 if it is not known or depends on their sizes.
+	Capacity int
+}
+
+// Features returns what keys of this version can do (yubikit/oath.py and ykman/oath.py for the versions).
+func (i Info) Features() Features {
+	v := i.Version
+	if i.nitrokey {
+		return Features{Touch: true, TruncatedOnly: true}
+	}
+	return Features{
+		Touch: v.AtLeast(4, 2, 6),
+		// 4.4 is the YubiKey 4 FIPS, which has no SHA-512.
+		SHA512:           v.AtLeast(4, 3, 1) && !v.between(Version{4, 4, 0}, Version{4, 5, 0}),
+		Rename:           v.AtLeast(5, 3, 1),
+		PrefixOverwrites: v.between(Version{4, 0, 0}, Version{4, 3, 5}),
+		Capacity:         i.capacity(),
+	}
+}
+
+func (i Info) capacity() int {
+	switch v := i.Version; {
+	case v.Major == 6:
+		return 100 // CanoKey
+	case v.Major > 6, v.Major < 4:
+		return 0 // the NEO's room is one of bytes
+	case v.AtLeast(5, 7, 0):
+		return 64
+	}
+	return 32
+}
+
+// pausesAfterLong names the firmware that needs a dummy command after a long answer.
+func (i Info) pausesAfterLong() bool {
+	return !i.nitrokey && i.Version.between(Version{4, 2, 0}, Version{4, 2, 7})
+}
+
+func parseSelect(answer []byte) (Info, error) {
+	list, err := parse(answer)
+	if err != nil {
+		return Info{}, err
+	}
+	version, _ := tlv.Find(list, tagVersion)
+	if len(version) != 3 {
+		return Info{}, fmt.Errorf("%w: a version of %d bytes", hw.ErrMalformed, len(version))
+	}
+	salt, _ := tlv.Find(list, tagName)
+	if len(salt) == 0 {
+		return Info{}, fmt.Errorf("%w: no device id", hw.ErrMalformed)
+	}
+	challenge, _ := tlv.Find(list, tagChallenge)
+	mark, _ := tlv.Find(list, TagSoft)
+	info := Info{
+		Version:   Version{version[0], version[1], version[2]},
+		Salt:      clone(salt),
+		Challenge: clone(challenge),
+		Soft:      string(mark) == SoftMark,
+	}
+	info.readNitrokey(list)
+	return info, nil
+}
+
+// readNitrokey takes what only Nitrokey sends: the PIN's remaining tries, by which it is known, and a serial number.
+func (i *Info) readNitrokey(list []tlv.TLV) {
+	_, tries := tlv.Find(list, tagPINTries)
+	serial, ok := tlv.Find(list, tagNitroSerial)
+	i.nitrokey = tries || ok
+	if len(serial) == 4 {
+		i.Serial = binary.BigEndian.Uint32(serial)
+	}
+}
