@@ -1,0 +1,126 @@
+package house
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// row is a line of ARCHITECTURE.md's table of packages: its first cell names one or more of them.
+var (
+	row    = regexp.MustCompile("(?m)^\\| (`[^|]+`) \\|")
+	quoted = regexp.MustCompile("`([^`]+)`")
+)
+
+// architecture wants ARCHITECTURE.md's table of packages to be the packages that are.
+func architecture(h tree) []string {
+	drawn := map[string]bool{}
+	for _, cell := range row.FindAllStringSubmatch(h.read("ARCHITECTURE.md"), -1) {
+		for _, n := range quoted.FindAllStringSubmatch(cell[1], -1) {
+			drawn[n[1]] = true
+		}
+	}
+	var complaints []string
+	for _, pkg := range h.packages() {
+		if !drawn[pkg] {
+			complaints = append(complaints, "ARCHITECTURE.md does not say what "+pkg+" owns")
+		}
+		delete(drawn, pkg)
+	}
+	for pkg := range drawn {
+		complaints = append(complaints, "ARCHITECTURE.md describes "+pkg+", which is not there")
+	}
+	return complaints
+}
+
+// continuousTesting wants .ci/run to call make test and nothing else, so that what passes there is what
+// anybody can run.
+func continuousTesting(h tree) []string {
+	var commands []string
+	for line := range strings.Lines(h.read(".ci/run")) {
+		line = strings.TrimSpace(line)
+		if line != "" && !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, "set ") && !strings.HasPrefix(line, "cd ") {
+			commands = append(commands, line)
+		}
+	}
+	if !slices.Equal(commands, []string{"exec make test"}) {
+		return []string{fmt.Sprintf(".ci/run runs %q: it is to run make test alone", commands)}
+	}
+	return nil
+}
+
+// scripts wants every script to be executable, unless it is one to source, and to be read by bash without a complaint.
+func scripts(h tree) []string {
+	var complaints []string
+	found, _ := filepath.Glob(filepath.Join(h.root, "scripts/*"))
+	for _, script := range append(found, filepath.Join(h.root, ".ci/run")) {
+		rel, _ := filepath.Rel(h.root, script)
+		info, err := os.Stat(script)
+		if err != nil {
+			complaints = append(complaints, err.Error())
+			continue
+		}
+		if info.Mode()&0o111 == 0 && filepath.Ext(script) != ".sh" {
+			complaints = append(complaints, rel+" is not executable")
+		}
+		if out, err := exec.Command("bash", "-n", script).CombinedOutput(); err != nil {
+			complaints = append(complaints, fmt.Sprintf("%s: %s", rel, out))
+		}
+	}
+	return complaints
+}
+
+var (
+	target  = regexp.MustCompile(`(?m)^([a-z]+):`)
+	makeUse = regexp.MustCompile("(?m)(?:^|`)make ([a-z]+)")
+)
+
+// makeTargets wants every "make X" that a document shows to be there.
+func makeTargets(h tree) []string {
+	known := map[string]bool{}
+	for _, m := range target.FindAllStringSubmatch(h.read("Makefile"), -1) {
+		known[m[1]] = true
+	}
+	var complaints []string
+	for _, doc := range []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"} {
+		for _, m := range makeUse.FindAllStringSubmatch(h.read(doc), -1) {
+			if !known[m[1]] {
+				complaints = append(complaints, fmt.Sprintf("%s shows make %s, which the Makefile does not have", doc, m[1]))
+			}
+		}
+	}
+	return complaints
+}
+
+func TestArchitectureCanFail(t *testing.T) {
+	breaks(t, architecture, map[string]string{
+		"ARCHITECTURE.md": "| package | owns |\n|---|---|\n| `hw`, `hw/tlv` | cards |\n| `gone` | nothing |\n",
+		"hw/a.go":         "package hw",
+		"hw/tlv/a.go":     "package tlv",
+		"agent/a.go":      "package agent",
+	}, "does not say what agent owns", "describes gone")
+}
+
+func TestContinuousTestingCanFail(t *testing.T) {
+	breaks(t, continuousTesting, map[string]string{".ci/run": "#!/bin/sh\nset -e\nexec make test\n"})
+	breaks(t, continuousTesting, map[string]string{".ci/run": "#!/bin/sh\ngo test ./...\nexec make test\n"}, "go test ./...")
+	breaks(t, continuousTesting, nil, "runs []")
+}
+
+func TestScriptsCanFail(t *testing.T) {
+	breaks(t, scripts, map[string]string{".ci/run": "true\n", "scripts/good": "true\n"})
+	breaks(t, scripts, map[string]string{".ci/run": "true\n", "scripts/bad": "if true\n"}, "scripts/bad: ")
+	breaks(t, scripts, nil, ".ci/run")
+}
+
+func TestMakeTargetsCanFail(t *testing.T) {
+	breaks(t, makeTargets, map[string]string{
+		"Makefile":  "test:\n\ttrue\n",
+		"README.md": "Run `make test`, or\n\nmake cake\n\nto make things.",
+	}, "make cake")
+}
