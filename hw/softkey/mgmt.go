@@ -1,0 +1,111 @@
+package softkey
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/oathd/oathd/hw"
+	"github.com/oathd/oathd/hw/tlv"
+)
+
+var aidManagement = []byte{0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17}
+
+// The tags of READ CONFIG (yubikit/management.py).
+const (
+	insReadConfig = 0x1d
+
+	tagUSBSupported  = 0x01
+	tagDeviceSerial  = 0x02
+	tagUSBEnabled    = 0x03
+	tagFormFactor    = 0x04
+	tagFirmware      = 0x05
+	tagEjectTimeout  = 0x06
+	tagAnswerTimeout = 0x07
+	tagDeviceFlags   = 0x08
+	tagConfigLock    = 0x0a
+	tagNFCSupported  = 0x0d
+	tagNFCEnabled    = 0x0e
+	tagMoreData      = 0x10
+	tagPartNumber    = 0x13
+)
+
+// deviceInfo is what a personality's Management applet tells. Of the applications only OATH is
+// there, so only it is enabled; the others are supported and switched off, as an owner can do.
+type deviceInfo struct {
+	supported, enabled uint16
+	formFactor         byte
+	nfc                bool
+	oneByte            bool // YubiKey 4: capabilities in one byte
+	pages              bool // 5.7: more data on a second page
+	plainName          bool // pico-fido: SELECT answers the bare version
+}
+
+// mgmtApplet is the Management applet: it only tells, nothing can be configured through it.
+type mgmtApplet struct {
+	info    *deviceInfo
+	version [3]byte
+	serial  uint32 // 0: hidden
+}
+
+func (a *mgmtApplet) aid() []byte { return aidManagement }
+
+func (a *mgmtApplet) reset() {}
+
+func (a *mgmtApplet) wantsTouch(command) bool { return false }
+
+// open answers SELECT with the text from which yubikit takes the firmware's version.
+func (a *mgmtApplet) open() []byte {
+	version := fmt.Sprintf("%d.%d.%d", a.version[0], a.version[1], a.version[2])
+	if a.info.plainName {
+		return []byte(version)
+	}
+	return []byte("Virtual mgr - FW version " + version)
+}
+
+func (a *mgmtApplet) execute(c command) effect {
+	if c.ins != insReadConfig {
+		return fail(hw.StatusInsUnknown)
+	}
+	var page []byte
+	switch {
+	case c.p1 == 0:
+		page = a.firstPage()
+	case c.p1 == 1 && a.info.pages:
+		page = tlv.Append(nil, tagPartNumber)
+	default:
+		return fail(hw.StatusWrongParams)
+	}
+	return done(append([]byte{byte(len(page))}, page...))
+}
+
+func (a *mgmtApplet) firstPage() []byte {
+	b := tlv.Append(nil, tagUSBSupported, a.capabilities(a.info.supported)...)
+	if a.serial != 0 {
+		b = tlv.Append(b, tagDeviceSerial, binary.BigEndian.AppendUint32(nil, a.serial)...)
+	}
+	b = tlv.Append(b, tagUSBEnabled, a.capabilities(a.info.enabled)...)
+	if a.info.oneByte {
+		return b
+	}
+	b = tlv.Append(b, tagFormFactor, a.info.formFactor)
+	b = tlv.Append(b, tagFirmware, a.version[:]...)
+	b = tlv.Append(b, tagEjectTimeout, 0, 0)
+	b = tlv.Append(b, tagAnswerTimeout, 15)
+	b = tlv.Append(b, tagDeviceFlags, 0)
+	if a.info.nfc {
+		b = tlv.Append(b, tagNFCSupported, a.capabilities(a.info.supported)...)
+		b = tlv.Append(b, tagNFCEnabled, a.capabilities(a.info.enabled)...)
+	}
+	b = tlv.Append(b, tagConfigLock, 0)
+	if a.info.pages {
+		b = tlv.Append(b, tagMoreData, 1)
+	}
+	return b
+}
+
+func (a *mgmtApplet) capabilities(c uint16) []byte {
+	if a.info.oneByte {
+		return []byte{byte(c)}
+	}
+	return binary.BigEndian.AppendUint16(nil, c)
+}

@@ -1,0 +1,196 @@
+package softkey
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"github.com/oathd/oathd/hw"
+)
+
+// chunking is how an applet cuts an answer that is longer than the expected length.
+type chunking int
+
+const (
+	// chunkBytes cuts anywhere, and 61xx tells how much is left (YubiKey).
+	chunkBytes chunking = iota
+	// chunkEntries cuts between entries and always says 61FF (CanoKey, Nitrokey); an APDU without Le
+	// asks for nothing, and gets it.
+	chunkEntries
+	// chunkNever sends everything at once, whatever was expected (pico-fido).
+	chunkNever
+)
+
+// personality is what distinguishes one make and firmware from another. The sources are named where
+// the value is; "seen" means seen running.
+type personality struct {
+	name string
+	atr  []byte
+	// nfc is the ATR over NFC; nil if the key has no NFC.
+	nfc      []byte
+	version  [3]byte
+	extended bool // takes extended APDUs over USB
+	chunking chunking
+	chunk    int // bytes of an answer at most, for chunkBytes
+	mgmt     *deviceInfo
+
+	capacity  int // credentials at most; 0: limited by listLimit alone
+	listLimit int // bytes that the answer to LIST and CALCULATE ALL may have in all (NEO); 0: no limit
+	full      hw.Status
+
+	sha512, touch, rename, reset bool
+	calculateAll, password       bool
+
+	overwrites       bool      // PUT onto an existing name replaces it; else it fails with exists
+	exists           hw.Status // PUT and RENAME onto an existing name
+	renameOverwrites bool      // RENAME onto an existing name succeeds and leaves two of that name
+	prefixOverwrites bool      // PUT also replaces a credential whose name begins with the new one
+	looseNames       bool      // empty names, and names longer than 64 bytes
+	notFound         hw.Status
+	badAlgorithm     hw.Status
+	minKey           int // bytes of a key at least
+
+	reduces         bool // a truncated answer is reduced mod 10^digits
+	truncatedOnly   bool // answers 76 whatever P2 says
+	maxChallenge    int  // 0: any
+	hotpNeedsTag    bool // CALCULATE of HOTP without a 74 is an error
+	hotpIncrements  bool // the first HOTP code is that of counter + 1
+	ignoresProperty bool // "only increasing" is stored and forgotten
+	pressToPut      bool // touch at PUT of a touch credential and at RESET
+
+	wrongCode     hw.Status // VALIDATE with a wrong response
+	strictCode    bool      // SET CODE wants type 1x or 2x
+	setCodeLocks  bool      // after SET CODE the session has to VALIDATE
+	staysUnlocked bool      // a second SELECT does not lock again
+	keepsSalt     bool      // RESET leaves the salt as it is
+	showsSerial   bool      // SELECT carries the serial number (8F)
+	listsAlg      bool      // SELECT names the algorithm of the code (7B), always
+}
+
+// yubiKey5 is what the firmware versions of the YubiKey 5 have in common.
+func yubiKey5(name string, patch func(*personality)) personality {
+	p := personality{
+		name:    name,
+		atr:     unhex("3bfd1300008131fe158073c021c057597562694b657940"),
+		nfc:     unhex("3b8d80018073c021c057597562694b6579f9"),
+		version: [3]byte{5, 4, 3}, extended: true, chunk: 256,
+		mgmt:     &deviceInfo{supported: 0x023f, enabled: 0x0020, formFactor: 0x01, nfc: true},
+		capacity: 32, full: hw.StatusNoSpace,
+		sha512: true, touch: true, rename: true, reset: true, calculateAll: true, password: true,
+		overwrites: true, exists: hw.StatusDataInvalid, notFound: hw.StatusDataInvalid,
+		badAlgorithm: hw.StatusWrongData, minKey: 14,
+		reduces: true, wrongCode: hw.StatusWrongData,
+	}
+	patch(&p)
+	return p
+}
+
+var personalities = []personality{
+	yubiKey5("yubikey-5.7", func(p *personality) {
+		p.version = [3]byte{5, 7, 1}
+		p.capacity = 64
+		p.mgmt = &deviceInfo{supported: 0x033f, enabled: 0x0020, formFactor: 0x03, nfc: true, pages: true}
+	}),
+	yubiKey5("yubikey-5.4", func(p *personality) {}),
+	yubiKey5("yubikey-4.3", func(p *personality) {
+		p.atr = unhex("3bf81300008131fe15597562696b657934d4")
+		p.nfc = nil
+		p.version = [3]byte{4, 3, 4}
+		p.mgmt = &deviceInfo{supported: 0x3f, enabled: 0x20, oneByte: true}
+		p.rename = false
+		p.prefixOverwrites = true // yubikey-manager, ykman/cli/oath.py: 4.0.0 < version < 4.3.5
+	}),
+	{ // ykneo-oath 1.0.2, OathObj.java and YkneoOath.java
+		name:    "neo",
+		atr:     unhex("3bfc1300008131fe15597562696b65794e454f7233e1"),
+		nfc:     unhex("3b8c8001597562696b65794e454f723358"),
+		version: [3]byte{1, 0, 2}, chunk: 254,
+		listLimit: 2048, full: hw.StatusNoSpace,
+		reset: true, calculateAll: true, password: true,
+		overwrites: true, notFound: hw.StatusDataInvalid, badAlgorithm: hw.StatusWrongData, minKey: 1,
+		maxChallenge: 64, hotpNeedsTag: true,
+		wrongCode: hw.StatusWrongData, strictCode: true, setCodeLocks: true,
+	},
+	{ // Nitrokey trussed-secrets-app, src/authenticator.rs
+		name:    "nitrokey-3",
+		atr:     unhex("3b8f01805d4e6974726f6b657900000000006a"),
+		version: [3]byte{4, 13, 0}, extended: true, chunking: chunkEntries,
+		capacity: 50, full: hw.StatusNoSpace,
+		touch: true, reset: true,
+		exists: hw.StatusAuthBlocked, notFound: hw.StatusFileNotFound,
+		badAlgorithm: hw.StatusNotSupported, minKey: 1,
+		truncatedOnly: true, hotpNeedsTag: true, ignoresProperty: true, pressToPut: true,
+		showsSerial: true,
+	},
+	{ // canokey-core, applets/oath/oath.c
+		name:    "canokey",
+		atr:     unhex("3bf71100008131fe6543616e6f6b657999"),
+		version: [3]byte{6, 0, 0}, extended: true, chunking: chunkEntries,
+		capacity: 100, full: hw.StatusNoSpace,
+		sha512: true, touch: true, rename: true, calculateAll: true, password: true,
+		exists: hw.StatusConditions, notFound: hw.StatusDataInvalid,
+		badAlgorithm: hw.StatusWrongData, minKey: 1,
+		maxChallenge: 8, hotpIncrements: true,
+		wrongCode: hw.StatusWrongData, setCodeLocks: true, staysUnlocked: true,
+	},
+	{ // pico-fido 8.0.0, src/fido/oath.c and management.c
+		name:    "pico-fido",
+		atr:     unhex("3bfd1300008131fe158073c021c057597562694b657940"),
+		version: [3]byte{8, 0, 0}, extended: true, chunking: chunkNever,
+		mgmt:     &deviceInfo{supported: 0x0223, enabled: 0x0020, formFactor: 0x01, plainName: true},
+		capacity: 130, full: hw.StatusWrongLength,
+		sha512: true, touch: true, rename: true, reset: true, calculateAll: true, password: true,
+		overwrites: true, renameOverwrites: true, looseNames: true,
+		notFound: hw.StatusDataInvalid, badAlgorithm: hw.StatusWrongData, minKey: 1,
+		ignoresProperty: true,
+		wrongCode:       hw.StatusDataInvalid, setCodeLocks: true, keepsSalt: true, listsAlg: true,
+	},
+}
+
+// Personalities returns the names of the makes and firmware versions that a key can have.
+func Personalities() []string {
+	names := make([]string, len(personalities))
+	for i := range personalities {
+		names[i] = personalities[i].name
+	}
+	return names
+}
+
+func lookupPersonality(name string) (*personality, error) {
+	if name == "" {
+		return &personalities[0], nil
+	}
+	i := slices.IndexFunc(personalities, func(p personality) bool { return p.name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("unknown personality %q: it is one of %s", name, strings.Join(Personalities(), ", "))
+	}
+	return &personalities[i], nil
+}
+
+// saltLen is the length of a salt, and of a challenge (YKOATH, "SELECT").
+const saltLen = 8
+
+// newSalt returns the salt of a new key. Where RESET keeps it, it comes from the hardware, as the
+// board's id does on a Pico; here it comes from the serial number, if there is one.
+func (p *personality) newSalt(random io.Reader, serial uint32) ([]byte, error) {
+	if p.keepsSalt && serial != 0 {
+		return fmt.Appendf(nil, "%08x", serial), nil
+	}
+	salt := make([]byte, saltLen)
+	_, err := io.ReadFull(random, salt)
+	return salt, err
+}
+
+// applets returns the applets that the personality has, by AID.
+func (p *personality) applets(k *Key) []applet {
+	list := []applet{&oathApplet{p: p, state: k.state, serial: k.options.Serial, random: k.options.Random}}
+	if p.mgmt != nil {
+		serial := k.options.Serial
+		if k.options.HideSerial {
+			serial = 0
+		}
+		list = append(list, &mgmtApplet{info: p.mgmt, version: p.version, serial: serial})
+	}
+	return list
+}
