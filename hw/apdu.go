@@ -20,13 +20,18 @@ const (
 	// maxResponse bounds what a chain of responses may add up to. The longest honest one is a LIST or
 	// CALCULATE ALL of some 130 accounts (pico-fido), under 16 KiB.
 	maxResponse = 64 << 10
+
+	// maxParts bounds in how many parts it comes, so that a card that yields a byte at a time does not hold
+	// everybody up. The honest ones send 100 bytes and more.
+	maxParts = 1024
 )
 
 // SelectCommand returns the SELECT of an application by its AID.
 func SelectCommand(aid []byte) Command { return Command{INS: 0xa4, P1: 0x04, Data: aid} }
 
-// Encode returns the short APDU of c. Le is always sent: without it CanoKey answers
-// 61FF with no data for ever. Data is at most 255 bytes; Link splits what is longer.
+// Encode returns the short APDU of c. Le is always sent, for without it CanoKey answers 61FF with no data
+// for ever; but not in the middle of a chain, where no data can come back. Data is at most 255 bytes;
+// Link splits what is longer.
 func (c Command) Encode() ([]byte, error) {
 	if len(c.Data) > maxShortData {
 		return nil, fmt.Errorf("cannot encode a short APDU with %d bytes of data", len(c.Data))
@@ -35,6 +40,9 @@ func (c Command) Encode() ([]byte, error) {
 	b = append(b, c.CLA, c.INS, c.P1, c.P2)
 	if len(c.Data) > 0 {
 		b = append(append(b, byte(len(c.Data))), c.Data...)
+	}
+	if c.CLA&classChain != 0 {
+		return b, nil
 	}
 	return append(b, 0), nil
 }
@@ -53,30 +61,24 @@ type Link struct {
 // command are wiped, for a PUT carries a seed.
 func (l Link) Exchange(c Command) ([]byte, error) {
 	part, status, err := l.send(c)
-	if err != nil {
-		return nil, err
-	}
-	answer := part
-	for {
+	var answer []byte
+	for parts := 1; err == nil; parts++ {
+		answer = append(answer, part...)
 		_, more := status.More()
-		if !more {
-			break
-		}
-		part, status, err = l.transmit(Command{INS: l.MoreINS})
-		if err != nil {
-			return nil, err
-		}
-		if _, more := status.More(); more && len(part) == 0 {
+		switch {
+		case len(answer) > maxResponse || parts > maxParts:
+			return nil, fmt.Errorf("%w: more than %d bytes or %d parts", ErrMalformed, maxResponse, maxParts)
+		case more && parts > 1 && len(part) == 0:
 			return nil, fmt.Errorf("%w: a chain that makes no progress", ErrMalformed)
-		}
-		if answer = append(answer, part...); len(answer) > maxResponse {
-			return nil, fmt.Errorf("%w: more than %d bytes", ErrMalformed, maxResponse)
+		case more:
+			part, status, err = l.transmit(Command{INS: l.MoreINS})
+		case status != StatusOK:
+			return answer, status
+		default:
+			return answer, nil
 		}
 	}
-	if status != StatusOK {
-		return answer, status
-	}
-	return answer, nil
+	return nil, err
 }
 
 // send transmits c, split into a chain of commands where it is too long for one.
@@ -85,7 +87,11 @@ func (l Link) send(c Command) ([]byte, Status, error) {
 		head := c
 		head.CLA |= classChain
 		head.Data, c.Data = c.Data[:maxShortData], c.Data[maxShortData:]
-		if part, status, err := l.transmit(head); err != nil || status != StatusOK {
+		part, status, err := l.transmit(head)
+		if _, more := status.More(); more {
+			return nil, 0, fmt.Errorf("%w: an answer in the middle of a command", ErrMalformed)
+		}
+		if err != nil || status != StatusOK {
 			return part, status, err
 		}
 	}

@@ -3,6 +3,7 @@ package oath
 import (
 	"encoding/binary"
 	"fmt"
+	"hash"
 	"time"
 )
 
@@ -17,7 +18,7 @@ func PrepareKey(alg Algorithm, seed []byte) *Secret {
 		h := alg.new()
 		h.Write(seed)
 		sum := h.Sum(make([]byte, 0, alg.Size()))
-		h.Reset()
+		forget(h)
 		return TakeSecret(sum)
 	}
 	key := NewSecret(max(len(seed), minKeyLen))
@@ -51,8 +52,16 @@ func keyedHash(alg Algorithm, pad, key []byte, mask byte, message []byte) []byte
 	h.Write(pad)
 	h.Write(message)
 	sum := h.Sum(make([]byte, 0, alg.Size()))
-	h.Reset()
+	forget(h)
 	return sum
+}
+
+// forget overwrites what a hash still holds of its input. Reset alone would leave the last part of a block;
+// the single byte in front makes the rest go through the hash's buffer.
+func forget(h hash.Hash) {
+	h.Reset()
+	h.Write(make([]byte, 1))
+	h.Write(make([]byte, h.BlockSize()-1))
 }
 
 // Challenge returns the 8-byte big-endian form of a counter or time step (RFC 4226, section 5.2).
@@ -91,11 +100,11 @@ func (a Account) Code(truncated uint32) string {
 	if a.Steam() {
 		return steamCode(truncated)
 	}
-	modulus := uint32(1)
-	for range a.Digits {
+	modulus := uint64(1)
+	for range min(a.Digits, 10) { // 31 bits have no more digits
 		modulus *= 10
 	}
-	return fmt.Sprintf("%0*d", a.Digits, truncated%modulus)
+	return fmt.Sprintf("%0*d", a.Digits, uint64(truncated)%modulus)
 }
 
 func steamCode(truncated uint32) string {

@@ -1,6 +1,7 @@
 package ykoath
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 
@@ -29,8 +30,8 @@ type Response struct {
 // Answer is one credential's part in a CALCULATE ALL.
 type Answer struct {
 	ID string
-	// HOTP and Touch say why there is no Response but Digits: a counter must not be advanced unasked, and nobody
-	// touched the key.
+	// HOTP and Touch say why there is no Response, but for Digits where the key tells them: a counter must not be
+	// advanced unasked, and nobody touched the key.
 	HOTP, Touch bool
 	Response
 }
@@ -128,26 +129,35 @@ func parseCalculateAll(answer []byte) ([]Answer, error) {
 	return answers, nil
 }
 
-// parseResponse reads the value of a response tag: the digits, then what the tag says.
-func parseResponse(t tlv.TLV) (Response, error) {
-	if len(t.Value) == 0 || t.Value[0] < minDigits || t.Value[0] > maxDigits {
-		return Response{}, fmt.Errorf("%w: a response with digits % X", hw.ErrMalformed, t.Value[:min(1, len(t.Value))])
-	}
-	r, body := Response{Digits: int(t.Value[0])}, t.Value[1:]
-	switch {
-	case t.Tag == tagResponse && (len(body) == oath.SHA1.Size() || len(body) == oath.SHA256.Size() || len(body) == oath.SHA512.Size()):
-		r.MAC, r.Truncated = clone(body), oath.Truncate(body)
-	case t.Tag == tagTruncated && len(body) == 4:
-		r.Truncated = binary.BigEndian.Uint32(body) & 0x7fffffff
-	case t.Tag == tagHOTP || t.Tag == tagTouch:
-	default:
-		return Response{}, fmt.Errorf("%w: a response %02X of %d bytes", hw.ErrMalformed, t.Tag, len(body))
-	}
-	return r, nil
-}
-
-// The digits that some key stores: CanoKey takes 4 to 8 (canokey-core, oath.c).
+// The digits that a key may store: CanoKey takes 4 to 8 (canokey-core, oath.c).
 const (
 	minDigits = 4
 	maxDigits = 8
 )
+
+// parseResponse reads the value of a response tag: the digits, then what the tag says.
+func parseResponse(t tlv.TLV) (Response, error) {
+	silent := t.Tag == tagHOTP || t.Tag == tagTouch
+	if silent && len(t.Value) == 0 { // Nitrokey
+		return Response{}, nil
+	}
+	if len(t.Value) == 0 || t.Value[0] < minDigits || t.Value[0] > maxDigits {
+		return Response{}, fmt.Errorf("%w: tag %02X with digits % X", hw.ErrMalformed, t.Tag, t.Value[:min(1, len(t.Value))])
+	}
+	r, body := Response{Digits: int(t.Value[0])}, t.Value[1:]
+	switch {
+	case silent:
+	case t.Tag == tagResponse && isMAC(body):
+		r.MAC, r.Truncated = bytes.Clone(body), oath.Truncate(body)
+	case t.Tag == tagTruncated && len(body) == 4:
+		r.Truncated = binary.BigEndian.Uint32(body) & 0x7fffffff
+	default:
+		return Response{}, fmt.Errorf("%w: tag %02X with a response of %d bytes", hw.ErrMalformed, t.Tag, len(body))
+	}
+	return r, nil
+}
+
+// isMAC reports whether b is as long as an HMAC of one of the algorithms.
+func isMAC(b []byte) bool {
+	return len(b) == oath.SHA1.Size() || len(b) == oath.SHA256.Size() || len(b) == oath.SHA512.Size()
+}

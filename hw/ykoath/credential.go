@@ -83,10 +83,13 @@ func (s *Session) put(p Put) error {
 	data := p.encode()
 	defer data.Wipe()
 	_, err := s.ask(hw.Command{INS: insPut, Data: data.Bytes()})
-	if err = s.explain(err, p.Account.ID()); err == nil && s.entries != nil {
+	if err != nil {
+		return s.explain(err, p.Account.ID(), p.Touch)
+	}
+	if s.entries != nil {
 		s.entries = append(s.entries, Entry{ID: p.Account.ID(), Type: p.Account.Type, Algorithm: p.Account.Algorithm})
 	}
-	return err
+	return nil
 }
 
 func (s *Session) checkPut(p Put) error {
@@ -169,10 +172,11 @@ func (s *Session) rename(oldID, newID string) error {
 		return err
 	}
 	_, err := s.ask(hw.Command{INS: insRename, Data: append(name(oldID), name(newID)...)})
-	if err = s.explain(err, newID); err == nil {
-		s.renamed(oldID, newID)
+	if err != nil {
+		return s.explain(err, newID, false)
 	}
-	return err
+	s.renamed(oldID, newID)
+	return nil
 }
 
 func (s *Session) renamed(oldID, newID string) {
@@ -206,14 +210,18 @@ func taken(entries []Entry, id string, prefixOverwrites bool) error {
 	return nil
 }
 
-// explain looks into the two refusals of PUT and RENAME that do not say what they mean. 6985 is CanoKey's "exists already" and
-// any key's "not now"; the list tells them apart. And a FIPS key wants a password before it takes an account.
-func (s *Session) explain(err error, id string) error {
+// explain looks into the refusals of PUT and RENAME that do not say what they mean.
+//
+// 6985 is CanoKey's "exists already" and any key's "not now": the list tells them apart. 6982 in an unlocked session is
+// the touch that Nitrokey waits for when it stores a touch account. And either may be a FIPS key without a password.
+func (s *Session) explain(err error, id string, touch bool) error {
 	status, _ := errors.AsType[hw.Status](err)
-	if status == hw.StatusConditions && errors.Is(s.free(id), ErrExists) {
+	switch {
+	case status == hw.StatusConditions && errors.Is(s.free(id), ErrExists):
 		return refusal(ErrExists, status)
-	}
-	if (status == hw.StatusConditions || status == hw.StatusAuthRequired) && !s.info.PasswordSet() {
+	case status == hw.StatusAuthRequired && s.unlocked && touch && s.info.nitrokey:
+		return refusal(ErrTouchTimeout, status)
+	case (status == hw.StatusConditions || status == hw.StatusAuthRequired) && !s.info.PasswordSet():
 		return hw.WithHint(err, "a FIPS key takes no account before a password is set: oathctl password set")
 	}
 	return err

@@ -62,7 +62,11 @@ var specialMeanings = map[byte]map[hw.Status]error{
 		hw.StatusAuthBlocked: ErrExists,
 	},
 	insSetCode: {
-		hw.StatusDataInvalid: ErrRejected, // YKOATH, "Response doesn't match"
+		hw.StatusDataInvalid: ErrRejected,     // YKOATH, "Response doesn't match"
+		hw.StatusConditions:  ErrNotSupported, // Nitrokey, which has a PIN instead
+	},
+	insCalculateAll: {
+		hw.StatusConditions: ErrNotSupported, // Nitrokey, where it is not built in
 	},
 	insReset: {
 		// RESET needs no password, so it is Nitrokey's touch that was missing.

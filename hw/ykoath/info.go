@@ -39,7 +39,7 @@ func (v Version) between(from, to Version) bool {
 type Info struct {
 	Version Version
 	// Salt is drawn by the key, anew at each reset (pico-fido keeps it). It salts the password and names
-	// the device.
+	// the device. A Nitrokey with a PIN does not send it.
 	Salt []byte
 	// Challenge is what Validate has to answer; nil if no password is set.
 	Challenge []byte
@@ -52,8 +52,11 @@ type Info struct {
 }
 
 // DeviceID names the device until it is reset: base64 of half the SHA-256 of the salt
-// (yubikit/oath.py, _get_device_id).
+// (yubikit/oath.py, _get_device_id). It is "" if the key sent no salt.
 func (i Info) DeviceID() string {
+	if len(i.Salt) == 0 {
+		return ""
+	}
 	sum := sha256.Sum256(i.Salt)
 	return base64.RawStdEncoding.EncodeToString(sum[:16])
 }
@@ -61,14 +64,20 @@ func (i Info) DeviceID() string {
 // PasswordSet reports whether the application is protected by a password.
 func (i Info) PasswordSet() bool { return i.Challenge != nil }
 
+// The versions by which applications of other makers are known (canokey-core, oath.c; pico-fido, version.h).
+var (
+	canokey  = Version{6, 0, 0}
+	picoFIDO = Version{8, 0, 0}
+)
+
 // Vendor guesses the product from what SELECT shows, for display only.
 func (i Info) Vendor() string {
 	switch {
 	case i.nitrokey:
 		return "Nitrokey 3"
-	case i.Version == Version{6, 0, 0}:
+	case i.Version == canokey:
 		return "CanoKey"
-	case i.Version == Version{8, 0, 0}:
+	case i.Version == picoFIDO:
 		return "pico-fido"
 	case i.Version.Major == 5:
 		return "YubiKey 5"
@@ -115,10 +124,10 @@ func (i Info) Features() Features {
 
 func (i Info) capacity() int {
 	switch v := i.Version; {
-	case v.Major == 6:
-		return 100 // CanoKey
-	case v.Major > 6, v.Major < 4:
-		return 0 // the NEO's room is one of bytes
+	case v == canokey:
+		return 100
+	case v.Major > 5, v.Major < 4:
+		return 0 // a NEO's room is one of bytes
 	case v.AtLeast(5, 7, 0):
 		return 64
 	}
@@ -139,27 +148,32 @@ func parseSelect(answer []byte) (Info, error) {
 	if len(version) != 3 {
 		return Info{}, fmt.Errorf("%w: a version of %d bytes", hw.ErrMalformed, len(version))
 	}
-	salt, _ := tlv.Find(list, tagName)
-	if len(salt) == 0 {
-		return Info{}, fmt.Errorf("%w: no device id", hw.ErrMalformed)
-	}
-	challenge, _ := tlv.Find(list, tagChallenge)
-	mark, _ := tlv.Find(list, TagSoft)
 	info := Info{
 		Version:   Version{version[0], version[1], version[2]},
-		Salt:      clone(salt),
-		Challenge: clone(challenge),
-		Soft:      string(mark) == SoftMark,
+		Salt:      value(list, tagName),
+		Challenge: value(list, tagChallenge),
+		Soft:      string(value(list, TagSoft)) == SoftMark,
 	}
 	info.readNitrokey(list)
+	if info.Salt == nil && !info.nitrokey {
+		return Info{}, fmt.Errorf("%w: no device id", hw.ErrMalformed)
+	}
 	return info, nil
 }
 
-// readNitrokey takes what only Nitrokey sends: the PIN's remaining tries, by which it is known, and a serial number.
+// value returns a copy of the tag's value; nil if it is not there or empty.
+func value(list []tlv.TLV, tag byte) []byte {
+	v, _ := tlv.Find(list, tag)
+	return append([]byte(nil), v...)
+}
+
+// readNitrokey recognises a Nitrokey: by the serial number in its answer, which no other key has there, or, where
+// the firmware is too old for that, by a version 4 with what no YubiKey 4 has, the PIN's remaining tries or a minor
+// version of 10 and more (trussed-secrets-app, authenticator.rs).
 func (i *Info) readNitrokey(list []tlv.TLV) {
-	_, tries := tlv.Find(list, tagPINTries)
+	_, pin := tlv.Find(list, tagPINTries)
 	serial, ok := tlv.Find(list, tagNitroSerial)
-	i.nitrokey = tries || ok
+	i.nitrokey = ok || i.Version.Major == 4 && (pin || i.Version.Minor >= 10)
 	if len(serial) == 4 {
 		i.Serial = binary.BigEndian.Uint32(serial)
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/tlv"
@@ -21,7 +22,7 @@ const (
 // 1000 rounds, 16 bytes (yubikit/oath.py, _derive_key). It does not wipe the password. Unlike crypto/pbkdf2
 // it leaves no padded password behind.
 func DeriveKey(password, salt []byte) *oath.Secret {
-	u := oath.HMAC(oath.SHA1, password, append(clone(salt), 0, 0, 0, 1))
+	u := oath.HMAC(oath.SHA1, password, slices.Concat(salt, []byte{0, 0, 0, 1}))
 	key := oath.CopySecret(u[:keyLen])
 	for range keyRounds - 1 {
 		next := oath.HMAC(oath.SHA1, password, u)
@@ -34,7 +35,7 @@ func DeriveKey(password, salt []byte) *oath.Secret {
 }
 
 // Validate unlocks the session with a key of DeriveKey and has the device show that it knows the key too.
-// Errors: ErrWrongPassword, ErrImpostor; ErrRejected if no password is set.
+// Errors: ErrWrongPassword, after which another try needs another Select; ErrImpostor; ErrRejected if no password is set.
 func (s *Session) Validate(key *oath.Secret) error {
 	if err := s.validate(key); err != nil {
 		return fmt.Errorf("cannot unlock the key: %w", err)
@@ -66,7 +67,7 @@ func (s *Session) validate(key *oath.Secret) error {
 }
 
 // SetCode sets the password to the one that key was derived from, and proves it: the application is selected
-// again and unlocked with the new key, which a NEO older than 3.0.0 needs in any case before the next command.
+// again and unlocked with the new key, which NEOs older than 3.0.0, CanoKey and pico-fido need before the next command.
 // Errors: ErrLocked; ErrNotSupported where there are no passwords.
 func (s *Session) SetCode(key *oath.Secret) error {
 	if err := s.setCode(key); err != nil {

@@ -10,7 +10,6 @@
 package ykoath
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 
@@ -129,5 +128,3 @@ func parse(answer []byte) ([]tlv.TLV, error) {
 
 // name returns the TLV of a credential id.
 func name(id string) []byte { return tlv.Append(nil, tagName, []byte(id)...) }
-
-func clone(b []byte) []byte { return bytes.Clone(b) }
