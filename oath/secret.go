@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"syscall"
+	"unsafe"
 )
 
 const (
@@ -23,8 +24,11 @@ const (
 //
 // A Secret has one owner, who calls Wipe; it is not safe for use while another goroutine wipes it.
 type Secret struct {
-	b      []byte
-	mapped []byte
+	// first is the first of len bytes. It is no slice, for fmt goes past all methods for a verb that it does not
+	// know (%w outside Errorf) and for unexported fields, and would print one; a *byte it never follows.
+	first  *byte
+	len    int
+	mapped bool
 }
 
 // NewSecret returns a Secret of n zero bytes, to be filled through Bytes.
@@ -32,14 +36,14 @@ func NewSecret(n int) *Secret {
 	if n == 0 {
 		return &Secret{}
 	}
-	mapped, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	pages, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err != nil {
-		return &Secret{b: make([]byte, n)}
+		return &Secret{first: unsafe.SliceData(make([]byte, n)), len: n}
 	}
 	// Both are best effort: a machine with a tiny RLIMIT_MEMLOCK still has to work.
-	_ = syscall.Mlock(mapped)
-	_ = syscall.Madvise(mapped, madvDontDump)
-	return &Secret{b: mapped[:n], mapped: mapped}
+	_ = syscall.Mlock(pages)
+	_ = syscall.Madvise(pages, madvDontDump)
+	return &Secret{first: unsafe.SliceData(pages), len: n, mapped: true}
 }
 
 // TakeSecret moves b into a new Secret: b is wiped.
@@ -52,14 +56,14 @@ func TakeSecret(b []byte) *Secret {
 // CopySecret copies b into a new Secret; b still belongs to the caller.
 func CopySecret(b []byte) *Secret {
 	s := NewSecret(len(b))
-	copy(s.b, b)
+	copy(s.Bytes(), b)
 	return s
 }
 
 // ReadSecret reads exactly n bytes of r into a new Secret.
 func ReadSecret(r io.Reader, n int) (*Secret, error) {
 	s := NewSecret(n)
-	if _, err := io.ReadFull(r, s.b); err != nil {
+	if _, err := io.ReadFull(r, s.Bytes()); err != nil {
 		s.Wipe()
 		return nil, fmt.Errorf("cannot read a secret of %d bytes: %w", n, err)
 	}
@@ -71,7 +75,7 @@ func (s *Secret) Bytes() []byte {
 	if s == nil {
 		return nil
 	}
-	return s.b
+	return unsafe.Slice(s.first, s.len)
 }
 
 // Len returns the number of bytes.
@@ -85,14 +89,14 @@ func (s *Secret) Equal(t *Secret) bool { return subtle.ConstantTimeCompare(s.Byt
 
 // Wipe overwrites the bytes and gives the memory back. A second Wipe does nothing.
 func (s *Secret) Wipe() {
-	if s == nil || s.b == nil {
+	if s.Len() == 0 {
 		return
 	}
-	Wipe(s.b)
-	if s.mapped != nil {
-		_ = syscall.Munmap(s.mapped)
+	Wipe(s.Bytes())
+	if s.mapped {
+		_ = syscall.Munmap(s.Bytes())
 	}
-	s.b, s.mapped = nil, nil
+	*s = Secret{}
 }
 
 // Format prints "[redacted]" for every verb.
