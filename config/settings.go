@@ -1,0 +1,182 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is what the daemon was told.
+type Config struct {
+	// Socket and Ledger are absolute paths; Ledger may also be ":memory:".
+	Socket, Ledger string
+	// Copies is how many keys an account is written to when nothing else is said.
+	Copies int
+	// KeyOrder lists labels or serials; a code comes from the first of them that can give it.
+	KeyOrder []string
+	// SoftKeys is how many soft keys to plug in instead of real ones, 0 for none. The Soft fields below
+	// say how they are; their names are hw/softkey's.
+	SoftKeys        int
+	SoftPersonality string
+	SoftTouch       string
+	SoftSlow        bool
+	// InsecureState is the file that keeps the soft keys' seeds in clear, "" for none.
+	InsecureState string
+	// LogLevel is "debug", "info", "warn" or "error".
+	LogLevel string
+	// StopTimeout is how long requests under way may take once the daemon is told to end.
+	StopTimeout time.Duration
+}
+
+// Setting is one line of the table from which defaults, flags, checks and the README's list come.
+type Setting struct {
+	// Name is the key in the file. The flag is --name with hyphens, the variable OATHD_NAME in capitals.
+	Name string
+	// Default is written as it would be in the environment.
+	Default string
+	// Meaning is for people: one phrase, in Markdown.
+	Meaning string
+	// Values are all that a text may be, or what a path may be besides a path; none: anything.
+	Values []string
+	// Min and Max bound a number.
+	Min, Max int
+
+	path  bool
+	field func(*Config) any
+}
+
+var settings = []Setting{
+	{
+		Name: "socket", Default: "$XDG_RUNTIME_DIR/oathd/oathd.sock",
+		Meaning: "where the daemon listens",
+		path:    true, field: func(c *Config) any { return &c.Socket },
+	},
+	{
+		Name: "ledger", Default: "$XDG_STATE_HOME/oathd/ledger.db", Values: []string{":memory:"},
+		Meaning: "the record of what is on which key; `:memory:` keeps none",
+		path:    true, field: func(c *Config) any { return &c.Ledger },
+	},
+	{
+		Name: "copies", Default: "2", Min: 1, Max: 100,
+		Meaning: "how many keys an account is written to when nothing else is said",
+		field:   func(c *Config) any { return &c.Copies },
+	},
+	{
+		Name:    "key_order",
+		Meaning: "labels or serial numbers of keys: a code comes from the first of them that can give it",
+		field:   func(c *Config) any { return &c.KeyOrder },
+	},
+	{
+		Name: "log_level", Default: "info", Values: []string{"debug", "info", "warn", "error"},
+		Meaning: "how much the daemon says on standard error",
+		field:   func(c *Config) any { return &c.LogLevel },
+	},
+	{
+		Name: "stop_timeout", Default: "5s",
+		Meaning: "how long requests under way may take once the daemon is told to end",
+		field:   func(c *Config) any { return &c.StopTimeout },
+	},
+	{
+		Name: "soft_keys", Default: "0", Max: 64,
+		Meaning: "how many soft keys to plug in, instead of looking for real ones",
+		field:   func(c *Config) any { return &c.SoftKeys },
+	},
+	{
+		Name: "soft_personality", Default: "yubikey-5.7",
+		Values:  []string{"yubikey-5.7", "yubikey-5.4", "yubikey-4.3", "neo", "nitrokey-3", "canokey", "pico-fido"},
+		Meaning: "what the soft keys behave like",
+		field:   func(c *Config) any { return &c.SoftPersonality },
+	},
+	{
+		Name: "soft_touch", Default: "instant", Values: []string{"instant", "manual", "never"},
+		Meaning: "when soft keys are touched that ask for it: at once, by `oathctl softkey touch`, or never",
+		field:   func(c *Config) any { return &c.SoftTouch },
+	},
+	{
+		Name: "soft_slow", Default: "false",
+		Meaning: "whether the soft keys take as long as a real key",
+		field:   func(c *Config) any { return &c.SoftSlow },
+	},
+	{
+		Name: "insecure_state", Values: []string{""},
+		Meaning: "a file that keeps the soft keys, their seeds in clear",
+		path:    true, field: func(c *Config) any { return &c.InsecureState },
+	},
+}
+
+// Settings returns the table, in the order in which it is documented.
+func Settings() []Setting { return slices.Clone(settings) }
+
+// Flag returns the name of the setting's flag, without the hyphens in front.
+func (s Setting) Flag() string { return strings.ReplaceAll(s.Name, "_", "-") }
+
+// Variable returns the name of the setting's environment variable.
+func (s Setting) Variable() string { return prefix + strings.ToUpper(s.Name) }
+
+// Type names what a value is: "path", "text", "number", "boolean", "duration" or "list".
+func (s Setting) Type() string {
+	switch s.field(new(Config)).(type) {
+	case *int:
+		return "number"
+	case *bool:
+		return "boolean"
+	case *time.Duration:
+		return "duration"
+	case *[]string:
+		return "list"
+	}
+	if s.path {
+		return "path"
+	}
+	return "text"
+}
+
+// Markdown returns the table as the README shows it.
+func Markdown() string {
+	var b strings.Builder
+	b.WriteString("| setting | type | default | meaning |\n|---|---|---|---|\n")
+	for _, s := range settings {
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", s.Name, s.Type(), code(s.Default), s.Meaning+s.choice())
+	}
+	return b.String()
+}
+
+// choice lists the values of a text that the meaning leaves open.
+func (s Setting) choice() string {
+	if s.Type() != "text" || len(s.Values) == 0 {
+		return ""
+	}
+	values := make([]string, len(s.Values))
+	for i, v := range s.Values {
+		values[i] = code(v)
+	}
+	return ": " + strings.Join(values, ", ")
+}
+
+func code(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "`" + s + "`"
+}
+
+// names returns the names of all settings, in each form.
+func names(form func(Setting) string) []string {
+	list := make([]string, len(settings))
+	for i, s := range settings {
+		list[i] = form(s)
+	}
+	return list
+}
+
+// lookup finds the setting whose form is name.
+func lookup(name string, form func(Setting) string) (Setting, bool) {
+	i := slices.Index(names(form), name)
+	if i < 0 {
+		return Setting{}, false
+	}
+	return settings[i], true
+}
+
+func (s Setting) name() string { return s.Name }
