@@ -5,7 +5,11 @@ package agent
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oathd/oathd/hw"
@@ -33,8 +37,9 @@ type Options struct {
 	Bay    Bay
 	Ledger *ledger.Ledger
 	Log    *slog.Logger
-	// BayName is "pcsc" or "soft", for Status.
-	BayName string
+	// BayName is "pcsc" or "soft", LedgerPath where the ledger lies; both are for Status.
+	BayName    string
+	LedgerPath string
 	// Version is the program's version, BuildTime when it was built: before it no clock is believed.
 	Version   string
 	BuildTime time.Time
@@ -52,107 +57,193 @@ type Caller struct {
 	PID  int32
 }
 
+// defaultCopies: one key to use and one to lose.
+const defaultCopies = 2
+
+// shutdownGrace is how long Run waits for workers whose card call another program blocks.
+const shutdownGrace = 2 * time.Second
+
 // Agent is the core. Its methods may be called from any goroutine once Run has started.
-type Agent struct{}
+type Agent struct {
+	Options
+	ledger  *ledger.Ledger
+	log     *slog.Logger
+	started time.Time
+	events  hub
+	ctx     context.Context
+
+	// view is what everybody reads, without a lock; publish replaces it.
+	view atomic.Pointer[view]
+
+	// mu guards what follows, and is held over a commit of the ledger.
+	mu        sync.Mutex
+	book      *book
+	workers   []*worker
+	passwords map[string]*oath.Secret
+	inventory hw.Inventory
+	arrival   chan struct{}
+	cells     map[string]*cell
+
+	flights flights
+	board   board
+	used    used
+	clock   clock
+	running sync.WaitGroup
+}
 
 // New reads the ledger and returns an agent that sees no key until Run.
-func New(ctx context.Context, o Options) (*Agent, error) { panic("being written") }
+func New(ctx context.Context, o Options) (*Agent, error) {
+	if o.Copies == 0 {
+		o.Copies = defaultCopies
+	}
+	rows, err := o.Ledger.Load(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the ledger: %w", err)
+	}
+	a := &Agent{
+		Options: o, ledger: o.Ledger, log: o.Log, started: time.Now().UTC(), ctx: context.WithoutCancel(ctx),
+		book: newBook(rows), passwords: map[string]*oath.Secret{}, cells: map[string]*cell{}, arrival: make(chan struct{}),
+	}
+	a.book.wanted = o.Copies
+	a.used.ledger = o.Ledger
+	a.clock.reset()
+	a.publish()
+	return a, nil
+}
 
-// Run watches the bay until ctx ends, and returns when all workers have ended.
-func (a *Agent) Run(ctx context.Context) error { panic("being written") }
+// Run watches the bay until ctx ends, and returns when all workers have ended, or after two seconds: a card
+// call that another program blocks cannot be broken off.
+func (a *Agent) Run(ctx context.Context) error {
+	err := a.Bay.Watch(ctx, a.plugged)
+	a.plugged(hw.Inventory{})
+	ended := make(chan struct{})
+	go func() {
+		a.running.Wait()
+		close(ended)
+	}()
+	select {
+	case <-ended:
+	case <-time.After(shutdownGrace):
+		a.log.Warn("a key is still busy with another program")
+	}
+	a.wipe()
+	if err != nil {
+		return fmt.Errorf("cannot watch the readers: %w", err)
+	}
+	return nil
+}
+
+func (a *Agent) wipe() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for id, key := range a.passwords {
+		key.Wipe()
+		delete(a.passwords, id)
+	}
+}
+
+// plugged compares what is plugged in with the workers: one is started for each new insertion, and
+// stopped for each that is gone.
+func (a *Agent) plugged(now hw.Inventory) {
+	a.mu.Lock()
+	var stay, left, came []*worker
+	for _, w := range a.workers {
+		if holds(now.Slots, w.slot) {
+			stay = append(stay, w)
+		} else {
+			left = append(left, w)
+		}
+	}
+	for _, slot := range now.Slots {
+		if !a.works(slot) {
+			came = append(came, newWorker(slot, a.Bay))
+		}
+	}
+	before := a.inventory
+	seen := a.view.Load()
+	a.workers, a.inventory = append(stay, came...), now
+	a.emptyCells(left)
+	a.publish()
+	a.mu.Unlock()
+
+	a.reportTrouble(before.Trouble, now.Trouble)
+	for _, w := range left {
+		w.stop()
+		a.events.publish(seen.keyEvent(api.EventKeyOut, w))
+	}
+	for _, w := range came {
+		a.running.Go(w.run)
+		w.submit(a.identify(w, false))
+	}
+}
+
+func holds(slots []hw.Slot, s hw.Slot) bool {
+	for _, t := range slots {
+		if t.Same(s) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *Agent) works(s hw.Slot) bool {
+	for _, w := range a.workers {
+		if w.slot.Same(s) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *Agent) reportTrouble(before, now error) {
+	switch {
+	case now != nil && (before == nil || before.Error() != now.Error()):
+		a.log.Warn("cannot see keys", "error", now, "hint", hw.Hint(now))
+		a.events.publish(api.Event{Kind: api.EventTrouble, Message: now.Error()})
+	case now == nil && before != nil:
+		a.log.Info("keys can be seen again")
+		a.events.publish(api.Event{Kind: api.EventTroubleOver})
+	}
+}
+
+// arrived wakes everybody who waits for a key.
+func (a *Agent) arrived() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	close(a.arrival)
+	a.arrival = make(chan struct{})
+}
+
+// nextArrival is closed when the next key has been identified.
+func (a *Agent) nextArrival() <-chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.arrival
+}
 
 // Status says how the daemon is.
-func (a *Agent) Status() api.Status { panic("being written") }
-
-// Keys lists the keys, plugged in or adopted.
-func (a *Agent) Keys() []api.Key { panic("being written") }
-
-// Key finds one key by id, label or serial.
-func (a *Agent) Key(selector string) (api.Key, error) { panic("being written") }
-
-// Accounts lists the accounts whose label contains query in any case; all for "".
-func (a *Agent) Accounts(query string) []api.Account { panic("being written") }
-
-// Account finds exactly one account.
-func (a *Agent) Account(selector string) (api.Account, error) { panic("being written") }
-
-// Coverage draws accounts × keys.
-func (a *Agent) Coverage() api.Coverage { panic("being written") }
-
-// Audit returns the audit log.
-func (a *Agent) Audit(ctx context.Context) (api.Audit, error) { panic("being written") }
-
-// Events returns a channel of events until ctx ends; then it is closed. A reader that is too slow
-// misses events and is told how many (api.EventSkipped).
-func (a *Agent) Events(ctx context.Context) <-chan api.Event { panic("being written") }
-
-// Code computes a code.
-func (a *Agent) Code(ctx context.Context, who Caller, r api.CodeRequest) (api.Code, error) {
-	panic("being written")
+func (a *Agent) Status() api.Status {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	s := api.Status{
+		Version: a.Version, API: api.Version, PID: os.Getpid(), Started: a.started, Bay: a.BayName, Ledger: a.LedgerPath,
+		Readers: a.inventory.Readers, Keys: len(a.workers), OpenIntents: len(a.book.intents),
+	}
+	if t := a.inventory.Trouble; t != nil {
+		s.Trouble, s.Hint = t.Error(), hw.Hint(t)
+	}
+	return s
 }
 
-// Add writes accounts to keys. seeds[i] belongs to r.Accounts[i]; Add wipes them all before it returns.
-// step is called from one goroutine at a time.
-func (a *Agent) Add(ctx context.Context, who Caller, r api.AddRequest, seeds []*oath.Secret, step func(api.Step)) (api.Report, error) {
-	panic("being written")
-}
-
-// Verify proves copies.
-func (a *Agent) Verify(ctx context.Context, who Caller, r api.VerifyRequest, step func(api.Step)) (api.Report, error) {
-	panic("being written")
-}
-
-// Resume finishes open intents as far as it can without the seed.
-func (a *Agent) Resume(ctx context.Context, who Caller, r api.ResumeRequest, step func(api.Step)) (api.Report, error) {
-	panic("being written")
-}
-
-// Rename gives an account another name.
-func (a *Agent) Rename(ctx context.Context, who Caller, account string, r api.RenameRequest) (api.Report, error) {
-	panic("being written")
-}
-
-// Remove deletes an account from one key, or from all ("").
-func (a *Agent) Remove(ctx context.Context, who Caller, account, key string, force bool) (api.Report, error) {
-	panic("being written")
-}
-
-// Adopt takes a key into the ledger.
-func (a *Agent) Adopt(ctx context.Context, who Caller, key string, r api.AdoptRequest) (api.Key, error) {
-	panic("being written")
-}
-
-// SetLabel, SetSite and SetHolder change what people call a key, where it is and who has it.
-func (a *Agent) SetLabel(ctx context.Context, who Caller, key, value string) (api.Key, error) {
-	panic("being written")
-}
-
-// SetSite says where a key is kept.
-func (a *Agent) SetSite(ctx context.Context, who Caller, key, value string) (api.Key, error) {
-	panic("being written")
-}
-
-// SetHolder says who has a key.
-func (a *Agent) SetHolder(ctx context.Context, who Caller, key, value string) (api.Key, error) {
-	panic("being written")
-}
-
-// SetPassword sets the applet's password; the password is wiped.
-func (a *Agent) SetPassword(ctx context.Context, who Caller, key string, password *oath.Secret) (api.Key, error) {
-	panic("being written")
-}
-
-// ClearPassword removes the applet's password; the key must be unlocked.
-func (a *Agent) ClearPassword(ctx context.Context, who Caller, key string) (api.Key, error) {
-	panic("being written")
-}
-
-// Unlock tries the password and keeps what it derives from it until the daemon ends; the password is wiped.
-func (a *Agent) Unlock(ctx context.Context, who Caller, key string, password *oath.Secret) (api.Key, error) {
-	panic("being written")
-}
-
-// Reset empties a key's OATH applet.
-func (a *Agent) Reset(ctx context.Context, who Caller, key string, r api.ResetRequest) (api.Key, error) {
-	panic("being written")
+// Audit returns the audit log, oldest first.
+func (a *Agent) Audit(ctx context.Context) (api.Audit, error) {
+	entries, intact, err := a.ledger.Audit(ctx)
+	if err != nil {
+		return api.Audit{}, wrap(api.CodeLedger, err, "cannot read the audit log")
+	}
+	log := api.Audit{Entries: make([]api.AuditEntry, len(entries)), Intact: intact}
+	for i, e := range entries {
+		log.Entries[i] = api.AuditEntry{Seq: e.Seq, At: e.At, Who: e.Who, What: e.What, Prev: e.Prev, Hash: e.Hash}
+	}
+	return log, nil
 }

@@ -1,0 +1,189 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/ledger"
+	"github.com/oathd/oathd/oath"
+)
+
+// Rename gives an account another name, in the ledger at once and on each key that can; a key that is not plugged in
+// follows with Resume, one whose firmware cannot rename keeps the old name under the same account.
+func (a *Agent) Rename(ctx context.Context, who Caller, account string, r api.RenameRequest) (api.Report, error) {
+	acc, err := a.findRecorded(ctx, account)
+	if err != nil {
+		return api.Report{}, err
+	}
+	name := acc.oath
+	name.Issuer, name.Name = r.Issuer, r.Name
+	if err := a.checkNewName(acc, name); err != nil {
+		return api.Report{}, err
+	}
+	what := fmt.Sprintf("rename %s to %s", acc.Label(), name.Label())
+	err = a.change(ctx, who, what, func(d *draft) error {
+		row := d.accounts[acc.ID]
+		row.Issuer, row.Name = r.Issuer, r.Name
+		if err := d.putAccount(row); err != nil {
+			return err
+		}
+		for _, c := range d.copiesOf(acc.ID) {
+			if err := d.intendRename(c, name); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return api.Report{}, err
+	}
+	return a.carryOut(ctx, who, acc, intentRename, ""), nil
+}
+
+func (d *draft) intendRename(c ledger.Copy, name oath.Account) error {
+	name.Type, name.Period = c.Type, c.Period
+	if c.State == string(api.CopyMissing) || c.CredID == name.ID() {
+		return nil
+	}
+	return d.putIntent(ledger.Intent{
+		ID: ledger.NewID(), Kind: intentRename, Key: c.Key, CredID: c.CredID, NewCredID: name.ID(),
+		Account: c.Account, Seed: c.Seed, Touch: c.Touch, CreatedAt: now(),
+	})
+}
+
+// findRecorded finds an account that is in the ledger.
+func (a *Agent) findRecorded(ctx context.Context, selector string) (*accountView, error) {
+	acc, err := a.findFresh(ctx, selector)
+	if err != nil {
+		return nil, err
+	}
+	if !acc.recorded {
+		return nil, refuse(api.CodeNotAdopted, fmt.Sprintf("run \"oathctl key adopt %s\"", acc.sources[0].KeyLabel),
+			"cannot change %s: its key is not adopted", acc.Label())
+	}
+	return acc, nil
+}
+
+// checkNewName refuses a name that no key could hold, or that is taken on one of the account's keys.
+func (a *Agent) checkNewName(acc *accountView, name oath.Account) error {
+	if name.Digits == 0 {
+		name.Digits = 6 // an unproven copy has not told; the name does not depend on it
+	}
+	if err := name.Validate(); err != nil {
+		return wrap(api.CodeBadRequest, err, "cannot rename %s", acc.Label())
+	}
+	if name.Steam() != acc.Steam {
+		return refuse(api.CodeBadRequest, "choose another issuer", "cannot rename %s: the issuer \"Steam\" stands for another form of code", acc.Label())
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range a.book.copiesOf(acc.ID) {
+		other, taken := a.book.copies[copyRef{c.Key, name.ID()}]
+		if taken && other.Account != acc.ID {
+			return refuse(api.CodeExists, "choose another name", "cannot rename %s: %s is another account", acc.Label(), name.Label())
+		}
+	}
+	return nil
+}
+
+// carryOut finishes an account's intents of one kind, as far as the keys are plugged in.
+func (a *Agent) carryOut(ctx context.Context, who Caller, acc *accountView, kind, key string) api.Report {
+	f := &finishing{a: a, who: who, step: func(api.Step) {}}
+	f.run(ctx, func(i ledger.Intent) bool {
+		return i.Account == acc.ID && i.Kind == kind && (key == "" || i.Key == key)
+	})
+	a.events.publish(api.Event{Kind: api.EventAccounts, Account: acc.ID, Label: acc.Label()})
+	return f.report()
+}
+
+// Remove deletes an account from one key, or from all (""). Without force it refuses to delete the last copy that is proved, or
+// the last one of all.
+func (a *Agent) Remove(ctx context.Context, who Caller, account, key string, force bool) (api.Report, error) {
+	acc, err := a.findRecorded(ctx, account)
+	if err != nil {
+		return api.Report{}, err
+	}
+	where, on := "all keys", ""
+	if key != "" {
+		k, err := a.view.Load().findKey(key)
+		if err != nil {
+			return api.Report{}, err
+		}
+		where, on = k.Label, k.ID
+	}
+	chosen := func(s source) bool { return on == "" || s.Key == on }
+	if !slices.ContainsFunc(acc.sources, chosen) && on != "" {
+		return api.Report{}, refuse(api.CodeNotFound, "it is "+acc.note(), "cannot remove %s from %s: it is not there", acc.Label(), where)
+	}
+	if !force && lastCopies(acc, chosen) {
+		return api.Report{}, refuse(api.CodeLastCopy, "use --force if the account is closed, or its seed is kept elsewhere",
+			"cannot remove %s from %s: that would destroy the last copy", acc.Label(), where)
+	}
+	err = a.change(ctx, who, fmt.Sprintf("remove %s from %s", acc.Label(), where), func(d *draft) error {
+		return d.intendRemoval(acc.ID, on)
+	})
+	if err != nil {
+		return api.Report{}, err
+	}
+	return a.carryOut(ctx, who, acc, intentDelete, on), nil
+}
+
+// lastCopies reports whether nothing of worth would remain: no proved (or written) copy where there was one, no copy at all
+// where there was none.
+func lastCopies(acc *accountView, chosen func(source) bool) bool {
+	valuable := func(s source) bool { return s.proved || s.State == api.CopyWritten }
+	if !slices.ContainsFunc(acc.sources, valuable) {
+		valuable = func(s source) bool { return s.State == api.CopyUnproven }
+	}
+	lost, left := 0, 0
+	for _, s := range acc.sources {
+		switch {
+		case !valuable(s):
+		case chosen(s):
+			lost++
+		default:
+			left++
+		}
+	}
+	return lost > 0 && left == 0
+}
+
+// intendRemoval turns the copies, and the open attempts to make some, into intents to delete. What is
+// missing already is forgotten.
+func (d *draft) intendRemoval(account, key string) error {
+	for _, i := range d.intentsOf(account) {
+		if key != "" && i.Key != key {
+			continue
+		}
+		if err := d.dropIntent(i.ID); err != nil {
+			return err
+		}
+		if i.Kind == intentPut {
+			if err := d.intendDelete(ledger.Copy{Key: i.Key, CredID: i.CredID, Account: account, Seed: i.Seed, Touch: i.Touch}); err != nil {
+				return err
+			}
+		}
+	}
+	for _, c := range d.copiesOf(account) {
+		if key != "" && c.Key != key {
+			continue
+		}
+		forget := d.intendDelete
+		if c.State == string(api.CopyMissing) {
+			forget = d.dropCopy
+		}
+		if err := forget(c); err != nil {
+			return err
+		}
+	}
+	return d.dropIfEmpty(account)
+}
+
+func (d *draft) intendDelete(c ledger.Copy) error {
+	return d.putIntent(ledger.Intent{
+		ID: ledger.NewID(), Kind: intentDelete, Key: c.Key, CredID: c.CredID,
+		Account: c.Account, Seed: c.Seed, Touch: c.Touch, CreatedAt: now(),
+	})
+}

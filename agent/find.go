@@ -1,0 +1,208 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/oathd/oathd/ipc/api"
+)
+
+// Keys lists the keys, plugged in or adopted, in the order in which they are asked for codes.
+func (a *Agent) Keys() []api.Key {
+	v := a.view.Load()
+	list := make([]api.Key, len(v.keyList))
+	for i, k := range v.keyList {
+		list[i] = k.Key
+		list[i].Waiting = a.waitingFor(k.ID)
+	}
+	return list
+}
+
+// Key finds one key by id, label or serial.
+func (a *Agent) Key(selector string) (api.Key, error) {
+	k, err := a.view.Load().findKey(selector)
+	if err != nil {
+		return api.Key{}, err
+	}
+	key := k.Key
+	key.Waiting = a.waitingFor(k.ID)
+	return key, nil
+}
+
+// findKey selects by exact id, label or serial, then by a unique part of the label in any case.
+func (v *view) findKey(selector string) (*keyView, error) {
+	if k := v.keys[selector]; k != nil {
+		return k, nil
+	}
+	exact := v.keysWith(func(k *keyView) bool {
+		return k.Label == selector || k.Serial != 0 && strconv.FormatUint(uint64(k.Serial), 10) == selector
+	})
+	if len(exact) == 0 && selector != "" {
+		part := strings.ToLower(selector)
+		exact = v.keysWith(func(k *keyView) bool { return strings.Contains(strings.ToLower(k.Label), part) })
+	}
+	switch len(exact) {
+	case 1:
+		return exact[0], nil
+	case 0:
+		e := refuse(api.CodeNotFound, "\"oathctl keys\" lists the keys that are known", "cannot find a key named %q", selector)
+		e.Candidates = keyCandidates(v.keyList)
+		return nil, e
+	}
+	e := refuse(api.CodeAmbiguous, "name one of them by its id or serial", "cannot tell which key %q means: %d match", selector, len(exact))
+	e.Candidates = keyCandidates(exact)
+	return nil, e
+}
+
+func (v *view) keysWith(match func(*keyView) bool) []*keyView {
+	var list []*keyView
+	for _, k := range v.keyList {
+		if match(k) {
+			list = append(list, k)
+		}
+	}
+	return list
+}
+
+func keyCandidates(keys []*keyView) []api.Candidate {
+	list := make([]api.Candidate, len(keys))
+	for i, k := range keys {
+		list[i] = api.Candidate{ID: k.ID, Label: k.Label, Note: k.note()}
+	}
+	return list
+}
+
+// note says where a key is, for those who look for it.
+func (k *keyView) note() string {
+	var parts []string
+	switch {
+	case k.State == api.KeyLost:
+		parts = append(parts, "lost")
+	case k.Present:
+		parts = append(parts, "plugged in")
+	case !k.LastSeen.IsZero():
+		parts = append(parts, "last seen "+k.LastSeen.Local().Format("2 January 2006"))
+	}
+	if k.Site != "" {
+		parts = append(parts, "site: "+k.Site)
+	}
+	if k.Holder != "" {
+		parts = append(parts, "with "+k.Holder)
+	}
+	if k.Soft {
+		parts = append(parts, "soft key")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Accounts lists the accounts whose label contains query in any case; all for "".
+func (a *Agent) Accounts(query string) []api.Account {
+	v := a.view.Load()
+	list := make([]api.Account, 0, len(v.accountList))
+	query = strings.ToLower(query)
+	for _, acc := range v.accountList {
+		if strings.Contains(acc.folded, query) {
+			list = append(list, acc.Account)
+		}
+	}
+	return list
+}
+
+// Account finds exactly one account.
+func (a *Agent) Account(selector string) (api.Account, error) {
+	acc, err := a.view.Load().findAccount(selector)
+	if err != nil {
+		return api.Account{}, err
+	}
+	return acc.Account, nil
+}
+
+// findAccount selects by id, alias, exact issuer:name, exact name, then a unique part in any case.
+func (v *view) findAccount(selector string) (*accountView, error) {
+	if acc := v.accounts[selector]; acc != nil {
+		return acc, nil
+	}
+	for _, index := range v.names {
+		if hits := index[selector]; len(hits) > 0 {
+			return one(selector, hits)
+		}
+	}
+	var hits []*accountView
+	part := strings.ToLower(selector)
+	for _, acc := range v.accountList {
+		if selector != "" && strings.Contains(acc.folded, part) {
+			hits = append(hits, acc)
+		}
+	}
+	return one(selector, hits)
+}
+
+// one returns the only hit. Superseded accounts give way to the one that was declared current.
+func one(selector string, hits []*accountView) (*accountView, error) {
+	if current := slices.DeleteFunc(slices.Clone(hits), func(acc *accountView) bool { return acc.Superseded }); len(current) > 0 {
+		hits = current
+	}
+	switch len(hits) {
+	case 1:
+		return hits[0], nil
+	case 0:
+		return nil, refuse(api.CodeNotFound, "\"oathctl accounts\" lists the accounts; one that another program just wrote appears after \"oathctl verify\"",
+			"cannot find an account named %q", selector)
+	}
+	e := refuse(api.CodeAmbiguous, "name one of them by its id", "cannot tell which account %q means: %d match", selector, len(hits))
+	for _, acc := range hits {
+		e.Candidates = append(e.Candidates, api.Candidate{ID: acc.ID, Label: acc.Label(), Note: acc.note()})
+	}
+	return nil, e
+}
+
+// note says on which keys an account is.
+func (acc *accountView) note() string {
+	labels := make([]string, len(acc.sources))
+	for i, s := range acc.sources {
+		labels[i] = fmt.Sprintf("%s (%s)", s.KeyLabel, s.State)
+	}
+	if len(labels) == 0 {
+		return "on no key"
+	}
+	return "on " + strings.Join(labels, ", ")
+}
+
+// findFresh is findAccount, with a look at the keys that are plugged in where the name is unknown: another
+// program may just have written it.
+func (a *Agent) findFresh(ctx context.Context, selector string) (*accountView, error) {
+	acc, err := a.view.Load().findAccount(selector)
+	if api.CodeOf(err) != api.CodeNotFound {
+		return acc, err
+	}
+	a.Refresh(ctx)
+	return a.view.Load().findAccount(selector)
+}
+
+// Refresh looks again at every key that is plugged in. It costs a SELECT and a LIST for each, and
+// what other applets on these keys had verified, so it happens only when somebody asks.
+func (a *Agent) Refresh(ctx context.Context) {
+	a.mu.Lock()
+	workers := slices.Clone(a.workers)
+	a.mu.Unlock()
+	results := make(chan struct{}, len(workers))
+	for _, w := range workers {
+		j := a.identify(w, false)
+		learn := j.done
+		j.done = func(err error) {
+			learn(err)
+			results <- struct{}{}
+		}
+		w.submit(j)
+	}
+	for range workers {
+		select {
+		case <-results:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
