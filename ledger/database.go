@@ -98,6 +98,26 @@ func check(ctx context.Context, db *sql.DB) error {
 	if verdict != "ok" {
 		return damaged("%s", verdict)
 	}
+	return checkReferences(ctx, db)
+}
+
+// checkReferences refuses rows that refer to what is not there, as another program may have left them.
+func checkReferences(ctx context.Context, db *sql.DB) error {
+	var table, parent string
+	err := db.QueryRowContext(ctx, `SELECT "table", parent FROM pragma_foreign_key_check`).Scan(&table, &parent)
+	if err == nil {
+		return damaged("a row of %s refers to nothing in %s", table, parent)
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return err
+	}
+	var n int
+	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM meta").Scan(&n); err != nil {
+		return err
+	}
+	if n != 1 {
+		return damaged("its salt is missing")
+	}
 	return nil
 }
 

@@ -38,6 +38,8 @@ func explain(err error) error {
 		return readOnly(err)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		return full(err)
+	case errors.Is(err, syscall.ENOLCK), errors.Is(err, syscall.EOPNOTSUPP), errors.Is(err, syscall.ENOSYS):
+		return hw.WithHint(err, "the file system cannot lock files: name a place on another one with the setting `ledger`")
 	}
 	return err
 }

@@ -27,15 +27,22 @@ func (l *Ledger) Load(ctx context.Context) (*Book, error) {
 	return &b, nil
 }
 
-// each calls row for every row of a query; row reads it with scan.
+// each calls row for every row of a query; row reads it with scan, which fails on a value that has no
+// business there.
 func each(tx *sql.Tx, query string, row func(scan func(...any) error) error) error {
 	rows, err := tx.Query(query)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
+	scan := func(fields ...any) error {
+		if err := rows.Scan(fields...); err != nil {
+			return damaged("%v", err)
+		}
+		return nil
+	}
 	for rows.Next() {
-		if err := row(rows.Scan); err != nil {
+		if err := row(scan); err != nil {
 			return err
 		}
 	}
@@ -43,11 +50,7 @@ func each(tx *sql.Tx, query string, row func(scan func(...any) error) error) err
 }
 
 func (b *Book) loadMeta(tx *sql.Tx) error {
-	err := tx.QueryRow("SELECT salt, step FROM meta").Scan(&b.Salt, &b.Step)
-	if err == sql.ErrNoRows {
-		return damaged("its salt is missing")
-	}
-	return err
+	return tx.QueryRow("SELECT salt, step FROM meta").Scan(&b.Salt, &b.Step)
 }
 
 func (b *Book) loadKeys(tx *sql.Tx) error {
