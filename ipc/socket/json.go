@@ -1,0 +1,141 @@
+package socket
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"reflect"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/oathd/oathd/ipc/api"
+)
+
+// unmarshal reads exactly one JSON object into v. A field that v does not have is an error: a setting that
+// is misspelt must not silently become its default.
+func unmarshal(b []byte, v any) error {
+	if b = bytes.TrimSpace(b); len(b) == 0 || b[0] != '{' {
+		err := badRequest("its body is not a JSON object")
+		err.Hint = "known fields: " + list(fields(reflect.TypeOf(v)))
+		return err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return jsonError(err, reflect.TypeOf(v))
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return badRequest("something follows the JSON object")
+	}
+	return nil
+}
+
+// jsonError says what is wrong with a document that was to become a t.
+func jsonError(err error, t reflect.Type) error {
+	// encoding/json has no type for this one.
+	if quoted, ok := strings.CutPrefix(err.Error(), "json: unknown field "); ok {
+		name, _ := strconv.Unquote(quoted)
+		return unknownName("field", name, fields(t))
+	}
+	if wrong, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		return badRequest("the field %q is not to be a JSON %s", wrong.Field, wrong.Value)
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) {
+		return badRequest("the JSON object has no end")
+	}
+	return badRequest("%s", strings.TrimPrefix(err.Error(), "json: "))
+}
+
+// fields lists the names of t's JSON fields, those of nested objects too.
+func fields(t reflect.Type) (names []string) {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return fields(t.Elem())
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			names = append(append(names, name), fields(f.Type)...)
+		}
+	}
+	return names
+}
+
+// unknownName says that a field or parameter is unknown, and which known one is nearest.
+func unknownName(what, name string, known []string) error {
+	err := badRequest("unknown %s %q", what, name)
+	err.Hint = "known here: " + list(known)
+	if len(known) > 0 {
+		err.Hint = "did you mean " + nearest(name, known) + "? " + err.Hint
+	}
+	return err
+}
+
+func list(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+// nearest returns the candidate with the smallest edit distance to name.
+func nearest(name string, candidates []string) string {
+	best, least := "", int(^uint(0)>>1)
+	for _, c := range candidates {
+		if d := distance(name, c); d < least {
+			best, least = c, d
+		}
+	}
+	return best
+}
+
+// distance is the Levenshtein distance of a and b in bytes; names are compared by their beginnings only.
+func distance(a, b string) int {
+	a = a[:min(len(a), 64)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, row[j]+1, diagonal+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// writeJSON answers with v. What goes wrong with the connection is nobody's concern any more.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	b, err := marshal(v)
+	if err != nil {
+		panic("ipc/api has a type that JSON cannot hold: " + err.Error())
+	}
+	write(w, status, api.JSONType, b)
+}
+
+// marshal encodes v and a newline, leaving <, > and & as they are: people read this with curl.
+func marshal(v any) ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	err := e.Encode(v)
+	return b.Bytes(), err
+}
+
+// write sends a whole answer.
+func write(w http.ResponseWriter, status int, contentType string, body []byte) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

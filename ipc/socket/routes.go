@@ -1,0 +1,222 @@
+package socket
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+
+	"github.com/oathd/oathd/agent"
+	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath"
+)
+
+// route is one line of the table: a pattern of http.ServeMux, and what answers it.
+type route struct {
+	pattern string
+	handle  handler
+}
+
+// routes is everything that the core answers. {name} is what selects the account or the key.
+func routes(a *agent.Agent) []route {
+	return []route{
+		{"GET /v1/status", get(func(*http.Request) (api.Status, error) { return a.Status(), nil })},
+		{"GET /v1/keys", get(keys(a), "select")},
+		{"GET /v1/accounts", get(accounts(a), "query", "select")},
+		{"GET /v1/coverage", get(func(*http.Request) (api.Coverage, error) { return a.Coverage(), nil })},
+		{"GET /v1/audit", get(func(r *http.Request) (api.Audit, error) { return a.Audit(r.Context()) })},
+		{"GET /v1/events", events(a.Events)},
+
+		{"POST /v1/code", code(a.Code)},
+		{"POST /v1/verify", streamed(a.Verify)},
+		{"POST /v1/resume", streamed(a.Resume)},
+
+		{"POST /v1/accounts", add(a.Add)},
+		{"POST /v1/accounts/{name}/rename", named(a.Rename)},
+		{"DELETE /v1/accounts/{name}", remove(a.Remove)},
+
+		{"POST /v1/keys/{name}/adopt", named(a.Adopt)},
+		{"POST /v1/keys/{name}/label", named(valued(a.SetLabel))},
+		{"POST /v1/keys/{name}/site", named(valued(a.SetSite))},
+		{"POST /v1/keys/{name}/holder", named(valued(a.SetHolder))},
+		{"POST /v1/keys/{name}/reset", named(a.Reset)},
+		{"POST /v1/keys/{name}/unlock", secret(a.Unlock)},
+		{"POST /v1/keys/{name}/password", secret(a.SetPassword)},
+		{"DELETE /v1/keys/{name}/password", bare(a.ClearPassword)},
+	}
+}
+
+// get answers with a document. parameters are those that the query may have.
+func get[Resp any](f func(*http.Request) (Resp, error), parameters ...string) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if _, err := query(r, parameters...); err != nil {
+			return err
+		}
+		resp, err := f(r)
+		return answer(w, resp, err)
+	}
+}
+
+// named answers a request that a Req describes, about the key or account of the path.
+func named[Req, Resp any](f func(context.Context, agent.Caller, string, Req) (Resp, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		req, err := readJSON[Req](w, r)
+		if err != nil {
+			return err
+		}
+		resp, err := f(r.Context(), connOf(r).caller(), r.PathValue("name"), req)
+		return answer(w, resp, err)
+	}
+}
+
+// valued makes a function of one value into one of an api.LabelRequest.
+func valued[Resp any](f func(context.Context, agent.Caller, string, string) (Resp, error)) func(context.Context, agent.Caller, string, api.LabelRequest) (Resp, error) {
+	return func(ctx context.Context, who agent.Caller, name string, req api.LabelRequest) (Resp, error) {
+		return f(ctx, who, name, req.Value)
+	}
+}
+
+// bare answers a request that says everything in its path.
+func bare[Resp any](f func(context.Context, agent.Caller, string) (Resp, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if _, err := query(r); err != nil {
+			return err
+		}
+		resp, err := f(r.Context(), connOf(r).caller(), r.PathValue("name"))
+		return answer(w, resp, err)
+	}
+}
+
+// secret answers a request whose body is a password, which f wipes.
+func secret[Resp any](f func(context.Context, agent.Caller, string, *oath.Secret) (Resp, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		password, err := readPassword(w, r)
+		forget(w, r)
+		if err != nil {
+			return err
+		}
+		resp, err := f(r.Context(), connOf(r).caller(), r.PathValue("name"), password)
+		return answer(w, resp, err)
+	}
+}
+
+// streamed answers a request that a Req describes with steps and a report.
+func streamed[Req any](f func(context.Context, agent.Caller, Req, func(api.Step)) (api.Report, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		req, err := readJSON[Req](w, r)
+		if err != nil {
+			return err
+		}
+		return reported(w, r, func(ctx context.Context, step func(api.Step)) (api.Report, error) {
+			return f(ctx, connOf(r).caller(), req, step)
+		})
+	}
+}
+
+// add answers a request that brings seeds, which f wipes.
+func add(f func(context.Context, agent.Caller, api.AddRequest, []*oath.Secret, func(api.Step)) (api.Report, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		req, seeds, err := readSeeds(w, r)
+		forget(w, r)
+		if err != nil {
+			return err
+		}
+		return reported(w, r, func(ctx context.Context, step func(api.Step)) (api.Report, error) {
+			return f(ctx, connOf(r).caller(), req, seeds, step)
+		})
+	}
+}
+
+// code answers the request that is made the most; with Accept: text/plain, with the bare code.
+func code(f func(context.Context, agent.Caller, api.CodeRequest) (api.Code, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		req, err := readJSON[api.CodeRequest](w, r)
+		if err != nil {
+			return err
+		}
+		resp, err := f(r.Context(), connOf(r).caller(), req)
+		if err != nil || mediaType(r.Header.Get("Accept")) != "text/plain" {
+			return answer(w, resp, err)
+		}
+		lines := resp.Code + "\n"
+		if resp.Next != "" {
+			lines += resp.Next + "\n"
+		}
+		write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(lines))
+		return nil
+	}
+}
+
+// remove reads its options from the query, as a DELETE has no body.
+func remove(f func(ctx context.Context, who agent.Caller, account, key string, force bool) (api.Report, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		q, err := query(r, "key", "force")
+		if err != nil {
+			return err
+		}
+		force := false
+		if q.Has("force") {
+			if force, err = strconv.ParseBool(q.Get("force")); err != nil {
+				return badRequest("force is %q; it is true or false", q.Get("force"))
+			}
+		}
+		resp, err := f(r.Context(), connOf(r).caller(), r.PathValue("name"), q.Get("key"), force)
+		return answer(w, resp, err)
+	}
+}
+
+// keys lists the keys, or with select the one of that name.
+func keys(a *agent.Agent) func(*http.Request) (api.Keys, error) {
+	return func(r *http.Request) (api.Keys, error) {
+		q := r.URL.Query()
+		if !q.Has("select") {
+			return api.Keys{Keys: a.Keys()}, nil
+		}
+		key, err := a.Key(q.Get("select"))
+		return api.Keys{Keys: []api.Key{key}}, err
+	}
+}
+
+// accounts lists the accounts, or with select the one of that name.
+func accounts(a *agent.Agent) func(*http.Request) (api.Accounts, error) {
+	return func(r *http.Request) (api.Accounts, error) {
+		q := r.URL.Query()
+		if !q.Has("select") {
+			return api.Accounts{Accounts: a.Accounts(q.Get("query"))}, nil
+		}
+		account, err := a.Account(q.Get("select"))
+		return api.Accounts{Accounts: []api.Account{account}}, err
+	}
+}
+
+// answer writes resp unless there is an error.
+func answer(w http.ResponseWriter, resp any, err error) error {
+	if err == nil {
+		writeJSON(w, http.StatusOK, resp)
+	}
+	return err
+}
+
+// query returns the request's query, which has no other parameters than the known ones.
+func query(r *http.Request, known ...string) (url.Values, error) {
+	if r.URL.RawQuery == "" {
+		return nil, nil
+	}
+	q, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, badRequest("%v", err)
+	}
+	for name := range q {
+		if !slices.Contains(known, name) {
+			return nil, unknownName("parameter", name, known)
+		}
+	}
+	return q, nil
+}
+
+// forget wipes what net/http still holds of a request that brought a seed or a password.
+func forget(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "close")
+	connOf(r).wipe()
+}

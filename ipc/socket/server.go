@@ -1,0 +1,180 @@
+// Package socket serves the core over HTTP/1.1 and JSON on a Unix socket. It owns the socket, who may speak to
+// it, how much may be sent, and how requests are read and answers written; what they do is the agent's.
+//
+//	curl --unix-socket $XDG_RUNTIME_DIR/oathd/oathd.sock http://oathd/v1/accounts
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/oathd/oathd/agent"
+	"github.com/oathd/oathd/ipc/api"
+)
+
+// The limits of a connection. A request's body has bodyTimeout to arrive, an answer or a line of a stream
+// answerTimeout to be taken; what the daemon does in between may take as long as a person who looks for a key.
+const (
+	headerTimeout   = 10 * time.Second
+	idleTimeout     = time.Minute
+	bodyTimeout     = 30 * time.Second
+	answerTimeout   = 10 * time.Second
+	shutdownTimeout = 5 * time.Second
+	maxHeader       = 16 << 10
+)
+
+// Options are what a Server needs.
+type Options struct {
+	Agent *agent.Agent
+	// Soft moves the daemon's own soft keys; nil where there are none.
+	Soft Soft
+	Log  *slog.Logger
+}
+
+// Server answers the routes of version 1.
+type Server struct {
+	mux  *http.ServeMux
+	gate *gate
+	log  *slog.Logger
+}
+
+// New returns a server for all routes.
+func New(o Options) *Server {
+	routes := routes(o.Agent)
+	if o.Soft != nil {
+		routes = append(routes, softRoutes(o.Soft)...)
+	}
+	return newServer(o.Log, routes)
+}
+
+func newServer(log *slog.Logger, routes []route) *Server {
+	s := &Server{mux: http.NewServeMux(), gate: newGate(), log: log}
+	for _, r := range routes {
+		s.mux.HandleFunc(r.pattern, s.serve(r.handle))
+	}
+	s.mux.HandleFunc("/", s.serve(s.unknown))
+	return s
+}
+
+// Serve answers requests until ctx ends. It then takes no new ones, cancels those under way, and returns
+// when they have ended, or soon, whichever comes first. It closes l.
+func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	server := &http.Server{
+		Handler:           http.HandlerFunc(s.guarded),
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ConnContext:       withConn,
+		ConnState:         s.gate.changed,
+		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		// OPTIONS * would be answered without the guards.
+		DisableGeneralOptionsHandler: true,
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener{l, s.gate}) }()
+	select {
+	case err := <-ended:
+		return fmt.Errorf("cannot serve %s: %w", l.Addr(), err)
+	case <-ctx.Done():
+	}
+	s.shutDown(server)
+	<-ended
+	return nil
+}
+
+// shutDown closes idle connections first: http.Server would wait 5 s for one that has sent nothing yet.
+func (s *Server) shutDown(server *http.Server) {
+	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	defer cancel()
+	s.gate.closeIdle()
+	if err := server.Shutdown(ctx); err != nil {
+		s.log.Warn("requests did not end in time", "error", err)
+		_ = server.Close()
+	}
+}
+
+// A handler answers one request, or returns the error to be answered in its place.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// serve is the one place where errors become answers.
+func (s *Server) serve(h handler) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := h(w, r); err != nil {
+			s.refuse(w, r, err)
+		}
+	}
+}
+
+func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	wire := wireError(err)
+	if wire.Code == api.CodeInternal {
+		s.log.Error("request failed", "route", r.Pattern, "error", err)
+	}
+	writeJSON(w, status(wire.Code), api.ErrorBody{Error: wire})
+}
+
+// guarded answers the requests that may be answered at all.
+func (s *Server) guarded(w http.ResponseWriter, r *http.Request) {
+	if err := guard(r); err != nil {
+		w.Header().Set("Connection", "close")
+		s.refuse(w, r, err)
+		return
+	}
+	s.mux.ServeHTTP(w, r)
+}
+
+// guard refuses those who have no business here: other users, and browsers, which a page could send to
+// any door that speaks HTTP. The path is checked because the mux redirects an unclean one, and no
+// client of ours follows.
+func guard(r *http.Request) error {
+	if c := connOf(r); c.refused != nil {
+		return c.refused
+	}
+	for _, header := range []string{"Origin", "Referer"} {
+		if _, ok := r.Header[header]; ok {
+			return forbidden("a request with a header %s comes from a browser", header)
+		}
+	}
+	if r.Host != "" && r.Host != "oathd" && r.Host != "localhost" {
+		return forbidden("the host is oathd or localhost, not %q", r.Host)
+	}
+	if p := r.URL.EscapedPath(); !path.IsAbs(p) || path.Clean(p) != p {
+		return &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("cannot find %q", r.URL.Path)}
+	}
+	return nil
+}
+
+func forbidden(format string, args ...any) *api.Error {
+	return &api.Error{Code: api.CodeForbidden, Message: "cannot answer: " + fmt.Sprintf(format, args...)}
+}
+
+// unknown answers what is not a route, naming the methods of those that are.
+func (s *Server) unknown(_ http.ResponseWriter, r *http.Request) error {
+	err := &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("cannot find %s %q", r.Method, r.URL.Path)}
+	var methods []string
+	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+		if _, pattern := s.mux.Handler(&http.Request{Method: m, URL: r.URL}); pattern != "/" {
+			methods = append(methods, m)
+		}
+	}
+	if methods != nil {
+		err.Hint = "this route takes " + strings.Join(methods, ", ")
+	}
+	return err
+}
+
+// wireError returns the *api.Error in err's chain, or makes one of it.
+func wireError(err error) *api.Error {
+	if wire, ok := errors.AsType[*api.Error](err); ok {
+		return wire
+	}
+	return &api.Error{Code: api.CodeInternal, Message: err.Error()}
+}
