@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"testing"
 	"time"
@@ -80,7 +81,7 @@ func runAgent(tb testing.TB, bay agent.Bay) *agent.Agent {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	a, err := agent.New(tb.Context(), agent.Options{Bay: bay, Ledger: book, BayName: "soft"})
+	a, err := agent.New(tb.Context(), agent.Options{Bay: bay, Ledger: book, BayName: "soft", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		tb.Fatal(err)
 	}
