@@ -51,6 +51,9 @@ func (s *Session) CalculateTruncated(id string, challenge []byte) (Response, err
 }
 
 func (s *Session) calculate(id string, challenge []byte, form byte) (Response, error) {
+	if s.info.Features().TruncatedOnly {
+		form = truncated // Nitrokey answers 6D00 to any other P2 (trussed-secrets-app, command.rs)
+	}
 	// The tag is sent for HOTP too: without it ykneo-oath answers 6A80.
 	data := tlv.Append(name(id), tagChallenge, challenge...)
 	answer, err := s.ask(hw.Command{INS: insCalculate, P2: form, Data: data})
