@@ -18,9 +18,10 @@ const (
 	FaultReset
 	// FaultStatus: the key answers Fault.Status and executes nothing.
 	FaultStatus
-	// FaultFull: a PUT finds no room.
+	// FaultFull: a PUT finds no room. It counts PUTs alone.
 	FaultFull
-	// FaultTouch: a touch comes as Fault.Touch says, whatever the key's own mode is.
+	// FaultTouch: the touch comes as Fault.Touch says, whatever the key's own mode is. It counts
+	// commands that need a touch alone.
 	FaultTouch
 	// FaultAnswer: the command is executed, and Fault.Answer changes what comes back, status word
 	// included.
@@ -54,6 +55,9 @@ func (k *Key) Fail(f Fault) {
 	if f.Times == 0 {
 		f.Times = 1
 	}
+	if f.Kind == FaultFull {
+		f.INS = insPut
+	}
 	k.faults = append(k.faults, &f)
 }
 
@@ -68,11 +72,11 @@ func (k *Key) Heal() {
 type strikes []Fault
 
 // strike returns the faults that strike this command; k.mu is held.
-func (k *Key) strike(apdu []byte) strikes {
+func (k *Key) strike(apdu []byte, touch bool) strikes {
 	var hit strikes
 	left := k.faults[:0]
 	for _, f := range k.faults {
-		if f.due(apdu) {
+		if f.due(apdu, touch) {
 			hit = append(hit, *f)
 		}
 		if f.Times != 0 {
@@ -84,8 +88,8 @@ func (k *Key) strike(apdu []byte) strikes {
 }
 
 // due counts the command, and reports whether the fault strikes it.
-func (f *Fault) due(apdu []byte) bool {
-	if f.INS != 0 && (len(apdu) < 2 || apdu[1] != f.INS) {
+func (f *Fault) due(apdu []byte, touch bool) bool {
+	if f.INS != 0 && (len(apdu) < 2 || apdu[1] != f.INS) || f.Kind == FaultTouch && !touch {
 		return false
 	}
 	if f.After > 0 {
@@ -119,38 +123,4 @@ func (s strikes) finish(answer []byte) []byte {
 		return f.Answer(bytes.Clone(answer))
 	}
 	return answer
-}
-
-// APDU is a command's header, without its data.
-type APDU struct{ CLA, INS, P1, P2 byte }
-
-// maxTrace bounds what a key remembers of the past.
-const maxTrace = 4096
-
-// trace is the headers of the last commands.
-type trace []APDU
-
-func (t *trace) add(apdu []byte) {
-	if len(apdu) < 4 {
-		return
-	}
-	if len(*t) == maxTrace {
-		*t = append((*t)[:0], (*t)[maxTrace/2:]...)
-	}
-	*t = append(*t, APDU{apdu[0], apdu[1], apdu[2], apdu[3]})
-}
-
-// APDUs returns the headers of the commands that arrived since ForgetAPDUs, the last 2,048 of them at
-// least.
-func (k *Key) APDUs() []APDU {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return append([]APDU(nil), k.trace...)
-}
-
-// ForgetAPDUs begins a new trace.
-func (k *Key) ForgetAPDUs() {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.trace = nil
 }

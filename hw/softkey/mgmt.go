@@ -25,6 +25,7 @@ const (
 	tagConfigLock    = 0x0a
 	tagNFCSupported  = 0x0d
 	tagNFCEnabled    = 0x0e
+	tagNFCRestricted = 0x0f
 	tagMoreData      = 0x10
 	tagPartNumber    = 0x13
 )
@@ -47,14 +48,10 @@ type mgmtApplet struct {
 	serial  uint32 // 0: hidden
 }
 
-func (a *mgmtApplet) aid() []byte { return aidManagement }
-
-func (a *mgmtApplet) reset() {}
-
 func (a *mgmtApplet) wantsTouch(command) bool { return false }
 
 // open answers SELECT with the text from which yubikit takes the firmware's version.
-func (a *mgmtApplet) open() []byte {
+func (a *mgmtApplet) open(bool) []byte {
 	version := fmt.Sprintf("%d.%d.%d", a.version[0], a.version[1], a.version[2])
 	if a.info.plainName {
 		return []byte(version)
@@ -97,6 +94,7 @@ func (a *mgmtApplet) firstPage() []byte {
 		b = tlv.Append(b, tagNFCEnabled, a.capabilities(a.info.enabled)...)
 	}
 	b = tlv.Append(b, tagConfigLock, 0)
+	b = tlv.Append(b, tagNFCRestricted, 0)
 	if a.info.pages {
 		b = tlv.Append(b, tagMoreData, 1)
 	}

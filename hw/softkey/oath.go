@@ -1,7 +1,9 @@
 package softkey
 
 import (
+	"encoding/binary"
 	"io"
+	"slices"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/tlv"
@@ -53,30 +55,40 @@ type oathApplet struct {
 	challenge []byte // what VALIDATE has to answer; nil if SELECT gave none
 }
 
-func (a *oathApplet) aid() []byte { return aidOATH }
-
-func (a *oathApplet) reset() { a.unlocked, a.challenge = false, nil }
-
 // open answers SELECT; with a code set, the answer carries a challenge that is new each time.
-func (a *oathApplet) open() []byte {
-	b := tlv.Append(nil, tagVersion, a.p.version[:]...)
-	b = tlv.Append(b, tagName, a.state.Salt...)
-	if !a.p.staysUnlocked {
+func (a *oathApplet) open(fresh bool) []byte {
+	if fresh || !a.p.staysUnlocked {
 		a.unlocked = false
 	}
-	a.challenge = nil
-	if a.state.Code != nil {
-		a.challenge = make([]byte, saltLen)
-		_, _ = io.ReadFull(a.random, a.challenge)
+	b := tlv.Append(nil, tagVersion, a.p.version[:]...)
+	b = tlv.Append(b, tagName, a.state.Salt...)
+	if a.challenge = nil; a.state.Code != nil {
+		a.challenge = a.draw()
 		b = tlv.Append(b, tagChallenge, a.challenge...)
 	}
-	if a.state.Code != nil && !a.p.strictCode || a.p.listsAlg {
-		b = tlv.Append(b, tagAlgorithm, 1)
+	if a.state.Code != nil || a.p.alwaysAlg {
+		b = tlv.Append(b, tagAlgorithm, a.codeAlgorithm())
 	}
 	if a.p.showsSerial {
-		b = tlv.Append(b, tagSerial, byte(a.serial>>24), byte(a.serial>>16), byte(a.serial>>8), byte(a.serial))
+		b = tlv.Append(b, tagSerial, binary.BigEndian.AppendUint32(nil, a.serial)...)
 	}
 	return tlv.Append(b, TagSoft, []byte(SoftMarker)...)
+}
+
+// draw returns a new salt or challenge.
+func (a *oathApplet) draw() []byte {
+	b := make([]byte, saltLen)
+	_, _ = io.ReadFull(a.random, b) // crypto/rand never fails; a test's source that ends leaves zeros
+	return b
+}
+
+// codeAlgorithm is what SELECT says of the code: HMAC-SHA-1 is the one algorithm that there is, but
+// ykneo-oath repeats the byte that came with SET CODE.
+func (a *oathApplet) codeAlgorithm() byte {
+	if a.p.wholeAlg {
+		return a.state.Code[0]
+	}
+	return algSHA1
 }
 
 // handler is one instruction of the applet.
@@ -124,12 +136,10 @@ func (a *oathApplet) execute(c command) effect {
 	if !h.open && a.locked() {
 		return fail(hw.StatusAuthRequired)
 	}
-	for _, params := range h.params {
-		if c.params() == params {
-			return h.run(a, c)
-		}
+	if !slices.Contains(h.params, c.params()) || c.ins == insCalculate && a.p.truncatedOnly && c.p2 == 0 {
+		return fail(a.p.unknownParams)
 	}
-	return fail(hw.StatusWrongParams)
+	return h.run(a, c)
 }
 
 func (a *oathApplet) locked() bool { return a.state.Code != nil && !a.unlocked }

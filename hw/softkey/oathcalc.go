@@ -103,7 +103,8 @@ func (a *oathApplet) advance(cred *credential, challenge []byte) bool {
 func leftPad(b []byte, width int) []byte { return append(make([]byte, width-len(b)), b...) }
 
 // calculateAll answers CALCULATE ALL: HOTP and touch credentials are named without a response. One
-// "only increasing" credential that refuses the challenge makes the whole command fail.
+// "only increasing" credential that refuses the challenge makes the whole command fail, as does an
+// answer that outgrows a NEO's buffer.
 func (a *oathApplet) calculateAll(c command) effect {
 	in := elements(c.data)
 	challenge, ok := in.take(tagChallenge)
@@ -126,13 +127,16 @@ func (a *oathApplet) calculateAll(c command) effect {
 			e.work.hash(cred.Kind)
 		}
 	}
+	if a.p.listLimit > 0 && len(e.data) > a.p.listLimit {
+		return fail(hw.StatusNoSpaceNEO)
+	}
 	return e
 }
 
 // response returns a 75 with the whole HMAC, or a 76 with its truncation.
 func (a *oathApplet) response(cred *credential, challenge []byte, p2 byte) []byte {
 	sum := mac(cred.Kind&maskAlg, cred.Key, challenge)
-	if p2 == 0 && !a.p.truncatedOnly {
+	if p2 == 0 {
 		return tlv.Append(nil, tagResponse, append([]byte{cred.Digits}, sum...)...)
 	}
 	offset := sum[len(sum)-1] & 0x0f

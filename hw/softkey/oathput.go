@@ -3,7 +3,6 @@ package softkey
 import (
 	"bytes"
 	"encoding/binary"
-	"io"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/tlv"
@@ -38,10 +37,13 @@ func (a *oathApplet) put(c command) effect {
 	switch {
 	case i >= 0 && !a.p.overwrites:
 		return fail(a.p.exists)
-	case i < 0 && a.full(cred.ID):
+	case (i < 0 || a.p.listLimit > 0) && a.full(cred.ID):
 		return fail(a.p.full)
 	}
 	a.state.store(i, cred)
+	if a.p.sortsByHash {
+		a.state.sortByHash()
+	}
 	return effect{status: hw.StatusOK, changed: true}
 }
 
@@ -152,11 +154,9 @@ func (a *oathApplet) list(command) effect {
 // resetAll forgets everything; no code is needed for it.
 func (a *oathApplet) resetAll(command) effect {
 	a.state.Code, a.state.Credentials = nil, nil
-	a.reset()
+	a.unlocked, a.challenge = false, nil
 	if !a.p.keepsSalt {
-		salt := make([]byte, saltLen)
-		_, _ = io.ReadFull(a.random, salt)
-		a.state.Salt = salt
+		a.state.Salt = a.draw()
 	}
 	return effect{status: hw.StatusOK, changed: true}
 }

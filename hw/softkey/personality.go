@@ -35,6 +35,9 @@ type personality struct {
 	chunk    int // bytes of an answer at most, for chunkBytes
 	mgmt     *deviceInfo
 
+	// garbles: a command in the middle of an undrained answer gets a part of that answer (NEO).
+	garbles bool
+
 	capacity  int // credentials at most; 0: limited by listLimit alone
 	listLimit int // bytes that the answer to LIST and CALCULATE ALL may have in all (NEO); 0: no limit
 	full      hw.Status
@@ -52,7 +55,7 @@ type personality struct {
 	minKey           int // bytes of a key at least
 
 	reduces         bool // a truncated answer is reduced mod 10^digits
-	truncatedOnly   bool // answers 76 whatever P2 says
+	truncatedOnly   bool // CALCULATE takes P2 01 alone
 	maxChallenge    int  // 0: any
 	hotpNeedsTag    bool // CALCULATE of HOTP without a 74 is an error
 	hotpIncrements  bool // the first HOTP code is that of counter + 1
@@ -65,7 +68,10 @@ type personality struct {
 	staysUnlocked bool      // a second SELECT does not lock again
 	keepsSalt     bool      // RESET leaves the salt as it is
 	showsSerial   bool      // SELECT carries the serial number (8F)
-	listsAlg      bool      // SELECT names the algorithm of the code (7B), always
+	alwaysAlg     bool      // SELECT names the algorithm of the code (7B) even if none is set
+	wholeAlg      bool      // the 7B is the code's type|algorithm, not the algorithm alone
+	unknownParams hw.Status // the answer to a P1P2 that the instruction does not have
+	sortsByHash   bool      // LIST is in the order of the names' hashes
 }
 
 // yubiKey5 is what the firmware versions of the YubiKey 5 have in common.
@@ -80,7 +86,7 @@ func yubiKey5(name string, patch func(*personality)) personality {
 		sha512: true, touch: true, rename: true, reset: true, calculateAll: true, password: true,
 		overwrites: true, exists: hw.StatusDataInvalid, notFound: hw.StatusDataInvalid,
 		badAlgorithm: hw.StatusWrongData, minKey: 14,
-		reduces: true, wrongCode: hw.StatusWrongData,
+		reduces: true, wrongCode: hw.StatusWrongData, unknownParams: hw.StatusWrongParams,
 	}
 	patch(&p)
 	return p
@@ -105,12 +111,13 @@ var personalities = []personality{
 		name:    "neo",
 		atr:     unhex("3bfc1300008131fe15597562696b65794e454f7233e1"),
 		nfc:     unhex("3b8c8001597562696b65794e454f723358"),
-		version: [3]byte{1, 0, 2}, chunk: 254,
+		version: [3]byte{1, 0, 2}, chunk: 254, garbles: true,
 		listLimit: 2048, full: hw.StatusNoSpace,
 		reset: true, calculateAll: true, password: true,
 		overwrites: true, notFound: hw.StatusDataInvalid, badAlgorithm: hw.StatusWrongData, minKey: 1,
 		maxChallenge: 64, hotpNeedsTag: true,
-		wrongCode: hw.StatusWrongData, strictCode: true, setCodeLocks: true,
+		wrongCode: hw.StatusWrongData, strictCode: true, setCodeLocks: true, wholeAlg: true,
+		unknownParams: hw.StatusWrongParams,
 	},
 	{ // Nitrokey trussed-secrets-app, src/authenticator.rs
 		name:    "nitrokey-3",
@@ -121,7 +128,7 @@ var personalities = []personality{
 		exists: hw.StatusAuthBlocked, notFound: hw.StatusFileNotFound,
 		badAlgorithm: hw.StatusNotSupported, minKey: 1,
 		truncatedOnly: true, hotpNeedsTag: true, ignoresProperty: true, pressToPut: true,
-		showsSerial: true,
+		showsSerial: true, unknownParams: hw.StatusInsUnknown, sortsByHash: true,
 	},
 	{ // canokey-core, applets/oath/oath.c
 		name:    "canokey",
@@ -133,6 +140,7 @@ var personalities = []personality{
 		badAlgorithm: hw.StatusWrongData, minKey: 1,
 		maxChallenge: 8, hotpIncrements: true,
 		wrongCode: hw.StatusWrongData, setCodeLocks: true, staysUnlocked: true,
+		unknownParams: hw.StatusWrongParams,
 	},
 	{ // pico-fido 8.0.0, src/fido/oath.c and management.c
 		name:    "pico-fido",
@@ -144,7 +152,8 @@ var personalities = []personality{
 		overwrites: true, renameOverwrites: true, looseNames: true,
 		notFound: hw.StatusDataInvalid, badAlgorithm: hw.StatusWrongData, minKey: 1,
 		ignoresProperty: true,
-		wrongCode:       hw.StatusDataInvalid, setCodeLocks: true, keepsSalt: true, listsAlg: true,
+		wrongCode:       hw.StatusDataInvalid, setCodeLocks: true, keepsSalt: true, alwaysAlg: true,
+		unknownParams: hw.StatusWrongParams,
 	},
 }
 
@@ -182,15 +191,21 @@ func (p *personality) newSalt(random io.Reader, serial uint32) ([]byte, error) {
 	return salt, err
 }
 
-// applets returns the applets that the personality has, by AID.
-func (p *personality) applets(k *Key) []applet {
-	list := []applet{&oathApplet{p: p, state: k.state, serial: k.options.Serial, random: k.options.Random}}
-	if p.mgmt != nil {
-		serial := k.options.Serial
-		if k.options.HideSerial {
-			serial = 0
-		}
-		list = append(list, &mgmtApplet{info: p.mgmt, version: p.version, serial: serial})
+// applications returns the applications that the personality has.
+func (p *personality) applications(k *Key) []*application {
+	serial := k.options.Serial
+	if k.options.HideSerial {
+		serial = 0
 	}
-	return list
+	list := []*application{{
+		aid: aidOATH, more: insSendRemaining,
+		applet: &oathApplet{p: p, state: k.state, serial: serial, random: k.options.Random},
+	}}
+	if p.mgmt == nil {
+		return list
+	}
+	return append(list, &application{
+		aid: aidManagement, more: insGetResponse,
+		applet: &mgmtApplet{info: p.mgmt, version: p.version, serial: serial},
+	})
 }

@@ -7,25 +7,28 @@ import (
 	"time"
 )
 
-// Profile says how long a key takes for each command.
-type Profile struct {
-	Name string
-	// Base is the time of a command by its instruction, Other that of any other instruction.
-	Base  map[byte]time.Duration
-	Other time.Duration
-	// Hash is the time of one HMAC by the number of its algorithm, Counter that of writing an HOTP
-	// counter, Entry that of one entry of LIST.
-	Hash    [4]time.Duration
-	Counter time.Duration
-	Entry   time.Duration
+// profile says how long a key takes for each command.
+type profile struct {
+	name string
+	// selecting is the time of a SELECT, base that of a command by its instruction, other that of any
+	// other instruction.
+	selecting time.Duration
+	base      map[byte]time.Duration
+	other     time.Duration
+	// hash is the time of one HMAC by the number of its algorithm, counter that of writing an HOTP
+	// counter, entry that of one entry of LIST.
+	hash    [4]time.Duration
+	counter time.Duration
+	entry   time.Duration
 }
 
-var profiles = []Profile{
-	{Name: "none"},
+var profiles = []profile{
+	{name: "none"},
 	{
 		// Measured on a real YubiKey 5.4.3 over USB.
-		Name: "yubikey-5.4.3",
-		Base: map[byte]time.Duration{
+		name:      "yubikey-5.4.3",
+		selecting: 1800 * time.Microsecond,
+		base: map[byte]time.Duration{
 			insPut:      12 * time.Millisecond, // 10 to 14
 			insDelete:   9 * time.Millisecond,
 			insRename:   12 * time.Millisecond,
@@ -33,31 +36,27 @@ var profiles = []Profile{
 			insReset:    355 * time.Millisecond,
 			insValidate: 500 * time.Microsecond, // and two HMACs
 		},
-		Other:   time.Millisecond,
-		Hash:    [4]time.Duration{algSHA1: time.Millisecond, algSHA256: 73 * time.Millisecond, algSHA512: 73 * time.Millisecond},
-		Counter: 6 * time.Millisecond,
-		Entry:   300 * time.Microsecond,
+		other:   time.Millisecond,
+		hash:    [4]time.Duration{algSHA1: time.Millisecond, algSHA256: 73 * time.Millisecond, algSHA512: 73 * time.Millisecond},
+		counter: 6 * time.Millisecond,
+		entry:   300 * time.Microsecond,
 	},
 }
-
-// selectTime is what the real key takes for a SELECT. It shares its instruction's number with
-// CALCULATE ALL, so it has no place in Base.
-const selectTime = 1800 * time.Microsecond
 
 // Profiles returns the names of the delay profiles.
 func Profiles() []string {
 	names := make([]string, len(profiles))
 	for i := range profiles {
-		names[i] = profiles[i].Name
+		names[i] = profiles[i].name
 	}
 	return names
 }
 
-func lookupProfile(name string) (*Profile, error) {
+func lookupProfile(name string) (*profile, error) {
 	if name == "" {
 		return &profiles[0], nil
 	}
-	i := slices.IndexFunc(profiles, func(p Profile) bool { return p.Name == name })
+	i := slices.IndexFunc(profiles, func(p profile) bool { return p.name == name })
 	if i < 0 {
 		return nil, fmt.Errorf("unknown delay profile %q: it is one of %s", name, strings.Join(Profiles(), ", "))
 	}
@@ -73,21 +72,21 @@ type work struct {
 func (w *work) hash(kind byte) { w.hashes[kind&maskAlg]++ }
 
 // cost returns how long the command takes.
-func (p *Profile) cost(apdu []byte, w work) time.Duration {
-	if p.Other == 0 || len(apdu) < 4 {
+func (p *profile) cost(apdu []byte, w work) time.Duration {
+	if p.other == 0 || len(apdu) < 4 {
 		return 0
 	}
-	base, ok := p.Base[apdu[1]]
+	base, ok := p.base[apdu[1]]
 	switch {
 	case apdu[1] == insSelect && apdu[2] == p1SelectByName:
-		return selectTime
+		return p.selecting
 	case !ok:
-		base = p.Other
+		base = p.other
 	}
 	for alg, n := range w.hashes {
-		base += time.Duration(n) * p.Hash[alg]
+		base += time.Duration(n) * p.hash[alg]
 	}
-	return base + time.Duration(w.counters)*p.Counter + time.Duration(w.entries)*p.Entry
+	return base + time.Duration(w.counters)*p.counter + time.Duration(w.entries)*p.entry
 }
 
 // pacer makes a key's delays right on average: what the scheduler wakes up too late is taken off

@@ -79,7 +79,7 @@ func build(o Options, s *state, save func(state) error) (*Key, error) {
 		turn:        make(chan struct{}, 1),
 		finger:      finger{mode: o.Touch, timeout: o.TouchTimeout},
 	}
-	k.applets = p.applets(k)
+	k.apps = p.applications(k)
 	k.Power(true)
 	return k, nil
 }

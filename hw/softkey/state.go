@@ -2,6 +2,7 @@ package softkey
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"iter"
 	"slices"
 )
@@ -76,6 +77,16 @@ func (s *state) store(i int, c *credential) {
 		return
 	}
 	s.Credentials[i] = c
+}
+
+// sortByHash brings the credentials into the order of their names' SHA-256 (trussed-secrets-app,
+// src/authenticator.rs, filename_for_label).
+func (s *state) sortByHash() {
+	s.Credentials = slices.DeleteFunc(s.Credentials, func(c *credential) bool { return c == nil })
+	slices.SortFunc(s.Credentials, func(a, b *credential) int {
+		x, y := sha256.Sum256(a.ID), sha256.Sum256(b.ID)
+		return bytes.Compare(x[:], y[:])
+	})
 }
 
 func (s *state) clone() state {

@@ -57,12 +57,15 @@ type finger struct {
 	blinking chan struct{} // not nil while the key waits; a touch closes it
 }
 
-// Touch touches the key now. That counts only while the key blinks, and not in the mode TouchNever.
+// Touch touches the key now. That counts only while the key blinks, and never in the mode TouchNever.
 func (k *Key) Touch() {
-	if k.finger.mode == TouchNever {
-		return
+	f := &k.finger
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.blinking != nil {
+		close(f.blinking)
+		f.blinking = nil
 	}
-	k.finger.touch()
 }
 
 // Blinking reports whether the key waits for a touch.
@@ -72,52 +75,43 @@ func (k *Key) Blinking() bool {
 	return k.finger.blinking != nil
 }
 
-func (f *finger) touch() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.blinking != nil {
-		close(f.blinking)
-		f.blinking = nil
-	}
-}
-
-func (f *finger) blink() chan struct{} {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.blinking = make(chan struct{})
-	return f.blinking
-}
-
-func (f *finger) rest() {
+// blink begins or ends the blinking; the channel that it returns is closed by a touch.
+func (f *finger) blink(on bool) chan struct{} {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.blinking = nil
+	if on {
+		f.blinking = make(chan struct{})
+	}
+	return f.blinking
 }
 
 // wait blinks until the key is touched, the time is up or the power goes; it reports whether the
 // key was touched.
-func (f *finger) wait(k *Key, p *power, hit strikes) bool {
-	touched := f.blink()
-	defer f.rest()
+func (f *finger) wait(k *Key, v visit) bool {
+	touched := f.blink(true)
+	defer f.blink(false)
 	if k.options.OnBlink != nil {
 		k.options.OnBlink(k, true)
 		defer k.options.OnBlink(k, false)
 	}
-	mode := hit.touchMode(f.mode)
-	if mode == TouchInstant {
+	mode := v.hit.touchMode(f.mode)
+	var later <-chan time.Time
+	switch {
+	case mode == TouchInstant:
 		return true
-	}
-	var after <-chan time.Time
-	if mode > 0 {
-		after = time.After(time.Duration(mode))
+	case mode == TouchNever:
+		touched = nil
+	case mode > 0:
+		later = time.After(time.Duration(mode))
 	}
 	select {
 	case <-touched:
-		return mode != TouchNever
-	case <-after:
+		return true
+	case <-later:
 		return true
 	case <-time.After(f.timeout):
-	case <-p.ended:
+	case <-v.power.ended:
 	}
 	return false
 }
