@@ -3,6 +3,7 @@ package ykoath
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/oathd/oathd/hw"
@@ -52,19 +53,27 @@ func (s *Session) CalculateTruncated(id string, challenge []byte) (Response, err
 
 func (s *Session) calculate(id string, challenge []byte, form byte) (Response, error) {
 	if s.info.Features().TruncatedOnly {
-		form = truncated // Nitrokey answers 6D00 to any other P2 (trussed-secrets-app, command.rs)
+		form = truncated
 	}
-	// The tag is sent for HOTP too: without it ykneo-oath answers 6A80.
-	data := tlv.Append(name(id), tagChallenge, challenge...)
-	answer, err := s.ask(hw.Command{INS: insCalculate, P2: form, Data: data})
-	if err != nil {
-		return Response{}, fmt.Errorf("cannot calculate %q: %w", id, err)
+	response, err := s.calculateOnce(id, challenge, form)
+	// Nitrokey answers 6D00 to any other P2 (trussed-secrets-app, command.rs); others may do so too.
+	if form == full && errors.Is(err, ErrNotSupported) {
+		response, err = s.calculateOnce(id, challenge, truncated)
 	}
-	response, err := parseCalculate(answer)
 	if err != nil {
 		return Response{}, fmt.Errorf("cannot calculate %q: %w", id, err)
 	}
 	return response, nil
+}
+
+func (s *Session) calculateOnce(id string, challenge []byte, form byte) (Response, error) {
+	// The tag is sent for HOTP too: without it ykneo-oath answers 6A80.
+	data := tlv.Append(name(id), tagChallenge, challenge...)
+	answer, err := s.ask(hw.Command{INS: insCalculate, P2: form, Data: data})
+	if err != nil {
+		return Response{}, err
+	}
+	return parseCalculate(answer)
 }
 
 func parseCalculate(answer []byte) (Response, error) {

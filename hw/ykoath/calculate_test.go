@@ -124,6 +124,22 @@ func TestCalculateAllMalformed(t *testing.T) {
 	}
 }
 
+// TestCalculateFallsBack is about keys that know no full answer: Nitrokey, and those that nobody has heard of.
+func TestCalculateFallsBack(t *testing.T) {
+	session, _ := begin(t, nitrokey, step{command: "00a20001*", answer: "7605 06 00000001 9000"})
+	if r, err := session.Calculate("x", oath.Challenge(1)); err != nil || r.Truncated != 1 {
+		t.Errorf("Nitrokey: %+v, %v", r, err)
+	}
+	session, _ = begin(t, pico, step{command: "00a20000*", answer: "6d00"}, step{command: "00a20001*", answer: "7605 06 00000001 9000"})
+	if r, err := session.Calculate("x", oath.Challenge(1)); err != nil || r.Truncated != 1 || r.MAC != nil {
+		t.Errorf("another key: %+v, %v", r, err)
+	}
+	session, _ = begin(t, pico, step{command: "00a20001*", answer: "6d00"})
+	if _, err := session.CalculateTruncated("x", oath.Challenge(1)); !errors.Is(err, ykoath.ErrNotSupported) {
+		t.Errorf("a key without CALCULATE: %v", err)
+	}
+}
+
 // TestErrorText holds the form of what people read.
 func TestErrorText(t *testing.T) {
 	session, _ := begin(t, yk5, step{command: "00a2*", answer: "6982"})

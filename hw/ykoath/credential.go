@@ -212,8 +212,8 @@ func taken(entries []Entry, id string, prefixOverwrites bool) error {
 
 // explain looks into the refusals of PUT and RENAME that do not say what they mean.
 //
-// 6985 is CanoKey's "exists already" and any key's "not now": the list tells them apart. 6982 in an unlocked session is
-// the touch that Nitrokey waits for when it stores a touch account. And either may be a FIPS key without a password.
+// 6985 is CanoKey's "exists already" too: the list tells. 6982 in an unlocked session is the touch that Nitrokey waits
+// for when it stores a touch account, or else a FIPS key without a password.
 func (s *Session) explain(err error, id string, touch bool) error {
 	status, _ := errors.AsType[hw.Status](err)
 	switch {
@@ -221,8 +221,8 @@ func (s *Session) explain(err error, id string, touch bool) error {
 		return refusal(ErrExists, status)
 	case status == hw.StatusAuthRequired && s.unlocked && touch && s.info.nitrokey:
 		return refusal(ErrTouchTimeout, status)
-	case (status == hw.StatusConditions || status == hw.StatusAuthRequired) && !s.info.PasswordSet():
-		return hw.WithHint(err, "a FIPS key takes no account before a password is set: oathctl password set")
+	case status == hw.StatusAuthRequired && s.unlocked:
+		return hw.WithHint(err, hintFIPS)
 	}
 	return err
 }

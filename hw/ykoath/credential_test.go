@@ -154,12 +154,12 @@ func TestPutConditions(t *testing.T) {
 		hint     bool
 	}{
 		"CanoKey, a duplicate":      {cano, false, []step{{command: "0001*", answer: "6985"}, {command: "00a1000000", answer: listOne}}, ykoath.ErrExists, false},
-		"FIPS, no password, 6985":   {yk57, false, []step{{command: "0001*", answer: "6985"}, {command: "00a1000000", answer: "9000"}}, ykoath.ErrRejected, true},
+		"FIPS, no password, 6985":   {yk57, false, []step{{command: "0001*", answer: "6985"}, {command: "00a1000000", answer: "9000"}}, ykoath.ErrNotSupported, true},
 		"FIPS, no password, 6982":   {yk57, false, []step{{command: "0001*", answer: "6982"}}, ykoath.ErrLocked, true},
-		"the list fails too":        {yk57, false, []step{{command: "0001*", answer: "6985"}, {command: "00a1000000", answer: "6985"}}, ykoath.ErrRejected, true},
+		"the list fails too":        {yk57, false, []step{{command: "0001*", answer: "6985"}, {command: "00a1000000", answer: "6985"}}, ykoath.ErrNotSupported, true},
 		"Nitrokey, not touched":     {nitrokey, true, []step{{command: "0001*", answer: "6982"}}, ykoath.ErrTouchTimeout, false},
 		"locked":                    {locked, false, []step{{command: "0001*", answer: "6982"}}, ykoath.ErrLocked, false},
-		"6985 with a password":      {locked, false, []step{{command: "0001*", answer: "6985"}, {command: "00a1000000", answer: "6982"}}, ykoath.ErrRejected, false},
+		"6985 with a password":      {locked, false, []step{{command: "0001*", answer: "6985"}, {command: "00a1000000", answer: "6982"}}, ykoath.ErrNotSupported, true},
 		"another refusal is itself": {yk5, false, []step{{command: "0001*", answer: "6a84"}}, ykoath.ErrFull, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -260,7 +260,7 @@ func TestRenameErrors(t *testing.T) {
 		"onto an existing name":        {pico, "x", "GitHub:alice", []step{list}, ykoath.ErrExists},
 		"onto itself":                  {yk5, "GitHub:alice", "GitHub:alice", []step{list}, ykoath.ErrExists},
 		"nothing there":                {yk5, "x", "y", []step{list, {command: "0005*", answer: "6984"}}, ykoath.ErrNoSuchCredential},
-		"the list was wrong":           {cano, "GitHub:alice", "y", []step{list, {command: "0005*", answer: "6985"}}, ykoath.ErrRejected},
+		"the list was wrong":           {cano, "GitHub:alice", "y", []step{list, {command: "0005*", answer: "6985"}}, ykoath.ErrNotSupported},
 		"the firmware says no":         {yk5, "GitHub:alice", "y", []step{list, {command: "0005*", answer: "6d00"}}, ykoath.ErrNotSupported},
 		"the firmware is too old":      {yk434, "GitHub:alice", "y", nil, ykoath.ErrNotSupported},
 		"Nitrokey has another way":     {nitrokey, "GitHub:alice", "y", nil, ykoath.ErrNotSupported},

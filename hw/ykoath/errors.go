@@ -39,6 +39,16 @@ func refusal(meaning error, status hw.Status) error {
 	return fmt.Errorf("%w (%w)", meaning, status)
 }
 
+// hintFIPS goes with the refusals by which a FIPS key can be meant; it does not tell why.
+const hintFIPS = "a FIPS key works over USB only, and takes no account before a password is set (oathctl password set)"
+
+func hinted(err error, status hw.Status) error {
+	if status == hw.StatusConditions {
+		return hw.WithHint(err, hintFIPS)
+	}
+	return err
+}
+
 // meanings holds for every command that specialMeanings does not name.
 var meanings = map[hw.Status]error{
 	hw.StatusAuthRequired:       ErrLocked,
@@ -47,6 +57,7 @@ var meanings = map[hw.Status]error{
 	hw.StatusNoSpace:            ErrFull,
 	hw.StatusMemory:             ErrCorrupt,
 	hw.StatusNotSupported:       ErrNotSupported, // Nitrokey: the algorithm
+	hw.StatusConditions:         ErrNotSupported, // FIPS; Nitrokey: what is not built in, as passwords
 	hw.StatusInsUnknown:         ErrNotSupported,
 	hw.StatusWrongParams:        ErrNotSupported,
 	hw.StatusAppletSelectFailed: ErrNoApplet,
@@ -62,11 +73,7 @@ var specialMeanings = map[byte]map[hw.Status]error{
 		hw.StatusAuthBlocked: ErrExists,
 	},
 	insSetCode: {
-		hw.StatusDataInvalid: ErrRejected,     // YKOATH, "Response doesn't match"
-		hw.StatusConditions:  ErrNotSupported, // Nitrokey, which has a PIN instead
-	},
-	insCalculateAll: {
-		hw.StatusConditions: ErrNotSupported, // Nitrokey, where it is not built in
+		hw.StatusDataInvalid: ErrRejected, // YKOATH, "Response doesn't match"
 	},
 	insReset: {
 		// RESET needs no password, so it is Nitrokey's touch that was missing.

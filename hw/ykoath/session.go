@@ -79,7 +79,7 @@ func (s *Session) Info() Info { return s.info }
 func (s *Session) selectApplet() error {
 	answer, err := s.exchange(hw.SelectCommand(AID))
 	if status, ok := errors.AsType[hw.Status](err); ok {
-		return refusal(ErrNoApplet, status)
+		return hinted(refusal(ErrNoApplet, status), status)
 	}
 	if err != nil {
 		return err
@@ -96,7 +96,7 @@ func (s *Session) selectApplet() error {
 func (s *Session) ask(c hw.Command) ([]byte, error) {
 	answer, err := s.exchange(c)
 	if status, ok := errors.AsType[hw.Status](err); ok {
-		return nil, refusal(s.meaning(c.INS, status), status)
+		return nil, hinted(refusal(s.meaning(c.INS, status), status), status)
 	}
 	return answer, err
 }

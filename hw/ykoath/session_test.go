@@ -99,6 +99,10 @@ func TestSelectErrors(t *testing.T) {
 	if status, ok := errors.AsType[hw.Status](err); !ok || status != hw.StatusFileNotFound {
 		t.Errorf("the status word is lost: %v", err)
 	}
+	_, fips := ykoath.Select(play(t, step{command: selectCommand, answer: "6985"}))
+	if !errors.Is(fips, ykoath.ErrNoApplet) || hw.Hint(fips) == "" {
+		t.Errorf("a FIPS key over NFC: %v, hint %q", fips, hw.Hint(fips))
+	}
 	if want := "cannot select the OATH application: no OATH application on this card (status word 6A82)"; err.Error() != want {
 		t.Errorf("%q, want %q", err, want)
 	}
@@ -143,6 +147,7 @@ func TestStatusWords(t *testing.T) {
 		{yk5, "calculate", "6984", ykoath.ErrNoSuchCredential},
 		{nitrokey, "truncated", "6a82", ykoath.ErrNoSuchCredential},
 		{yk5, "calculate", "6581", ykoath.ErrCorrupt},
+		{yk57, "delete", "6985", ykoath.ErrNotSupported},
 		{yk5, "all", "6982", ykoath.ErrNotSupported},
 		{neo, "all", "6982", ykoath.ErrNotSupported},
 		{locked, "all", "6982", ykoath.ErrLocked},
