@@ -116,7 +116,7 @@ func TestWipeGivesMemoryBack(t *testing.T) {
 	locked := func() string {
 		status, err := os.ReadFile("/proc/self/status")
 		if err != nil {
-			t.Skip("no /proc here: ", err)
+			t.Fatal(err)
 		}
 		_, rest, _ := strings.Cut(string(status), "VmLck:")
 		line, _, _ := strings.Cut(rest, "\n")

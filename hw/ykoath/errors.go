@@ -67,6 +67,7 @@ var meanings = map[hw.Status]error{
 var specialMeanings = map[byte]map[hw.Status]error{
 	insPut: {
 		hw.StatusNoSpaceNEO:  ErrFull,   // some NEOs instead of 6A84
+		hw.StatusWrongLength: ErrFull,   // pico-fido, from 130 accounts on
 		hw.StatusAuthBlocked: ErrExists, // Nitrokey
 	},
 	insRename: {

@@ -27,7 +27,6 @@ const (
 	insSetCode       = 0x03
 	insReset         = 0x04
 	insRename        = 0x05
-	insSelect        = 0xa4 // CALCULATE ALL has the same number; P1 tells them apart
 	insList          = 0xa1
 	insCalculate     = 0xa2
 	insValidate      = 0xa3
