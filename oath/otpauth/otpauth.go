@@ -47,15 +47,19 @@ func Is(text []byte) bool { return hasPrefixFold(text, scheme) }
 // it stands is an error, and so is a parameter that is there twice. Unknown parameters are ignored.
 //
 // The parameter "issuer" wins over the issuer in the label, which ends at the label's first ':'.
-func Parse(uri []byte) (Entry, error) {
-	e, err := parse(bytes.TrimSpace(uri))
+func Parse(uri []byte) (Entry, error) { return ParseAs(uri, nil) }
+
+// ParseAs is Parse for an account that is to have another name than the URI gives it, perhaps because
+// that one is too long for a key: change is called before the account is checked.
+func ParseAs(uri []byte, change func(*oath.Account)) (Entry, error) {
+	e, err := parse(bytes.TrimSpace(uri), change)
 	if err != nil {
 		return Entry{}, fmt.Errorf("cannot use the otpauth URI: %w", err)
 	}
 	return e, nil
 }
 
-func parse(uri []byte) (Entry, error) {
+func parse(uri []byte, change func(*oath.Account)) (Entry, error) {
 	kind, label, query, err := split(uri)
 	if err != nil {
 		return Entry{}, err
@@ -70,6 +74,12 @@ func parse(uri []byte) (Entry, error) {
 	}
 	account, counter, err := describe(kind, label, p.values)
 	if err != nil {
+		return Entry{}, err
+	}
+	if change != nil {
+		change(&account)
+	}
+	if err := account.Validate(); err != nil {
 		return Entry{}, err
 	}
 	seed, err := unescapeSecret(p.secret)
@@ -158,10 +168,7 @@ func describe(kind, label []byte, values map[string]string) (oath.Account, uint3
 		}
 	}
 	counter, err := numbers(&a, values)
-	if err != nil {
-		return a, 0, err
-	}
-	return a, counter, a.Validate()
+	return a, counter, err
 }
 
 // parseType says less than oath.ParseType, which would quote what it found.

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oathd/oathd/ipc/client"
+)
+
+// app is what all verbs share.
+type app struct {
+	term   *terminal
+	client *client.Client
+	// wait says how long to wait for a key that is not there.
+	wait wait
+	// started says that the command line was understood: an error after that is none of usage.
+	started bool
+}
+
+// execute finds the verb and runs it.
+func (a *app) execute(ctx context.Context, args []string) error {
+	root := a.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(a.term.in)
+	root.SetOut(a.term.out)
+	root.SetErr(a.term.err)
+	err := root.ExecuteContext(ctx)
+	if err != nil && !a.started {
+		return usagef(usageHint(root, args, err), "cannot understand the command line: %w", err)
+	}
+	return err
+}
+
+// usageHint offers the verbs that a misspelled one could have been.
+func usageHint(root *cobra.Command, args []string, err error) string {
+	if strings.HasPrefix(err.Error(), "unknown command") {
+		for _, arg := range args {
+			if near := root.SuggestionsFor(arg); len(near) > 0 {
+				return "did you mean: " + strings.Join(near, ", ")
+			}
+		}
+	}
+	return "oathctl --help lists the verbs, oathctl VERB --help says what one takes"
+}
+
+func (a *app) rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "oathctl",
+		Short: "One-time codes from security keys, each account on several of them",
+		Long: `oathctl asks oathd for one-time codes, and tells it what to do with keys and accounts.
+
+A NAME selects an account by its id, its exact issuer:name, its exact name, or a part of it that no
+other account has. A KEY is named by its label, its serial number or its id.
+
+Exit status: 0 done, 1 error, 2 usage, 3 not found or ambiguous, 4 key absent, 5 touch timed out,
+6 locked, 7 done in part (fewer copies than asked for), 8 a proof failed.`,
+		SilenceErrors:              true,
+		SilenceUsage:               true,
+		DisableSuggestions:         true, // usageHint makes them
+		SuggestionsMinimumDistance: 2,
+		PersistentPreRun:           func(*cobra.Command, []string) { a.started = true },
+	}
+	flags := root.PersistentFlags()
+	// The daemon reads the same variable.
+	flags.StringVar(&a.client.Socket, "socket", os.Getenv("OATHD_SOCKET"), "the daemon's socket")
+	flags.BoolVar(&a.term.json, "json", false, "print JSON, a line per step where there are several")
+	flags.BoolVarP(&a.term.quiet, "quiet", "q", false, "print no progress and no explanations")
+	flags.Var(&a.wait, "wait", "how long to wait for a key, e.g. 30s; forever at a terminal, else 0")
+	root.AddCommand(a.accountCommands()...)
+	root.AddCommand(a.keyCommands()...)
+	root.AddCommand(a.otherCommands()...)
+	return root
+}
+
+func (a *app) accountCommands() []*cobra.Command {
+	return []*cobra.Command{
+		a.accountsCommand(), a.codeCommand(), a.addCommand(), a.renameCommand(), a.removeCommand(),
+		a.verifyCommand(), a.coverageCommand(), a.resumeCommand(),
+	}
+}
+
+func (a *app) keyCommands() []*cobra.Command {
+	return []*cobra.Command{a.keysCommand(), a.keyCommand(), a.passwordCommand(), a.softkeyCommand()}
+}
+
+func (a *app) otherCommands() []*cobra.Command {
+	return []*cobra.Command{a.logCommand(), a.eventsCommand(), a.versionCommand()}
+}
+
+// group is a verb that is nothing without a second one. Cobra alone would answer a misspelled second
+// verb with a help text and success.
+func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{
+		Use:   use,
+		Short: short,
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			hint := "oathctl " + use + " --help"
+			if len(args) == 0 {
+				return usagef(hint, "cannot tell what to do: %q needs a verb behind it", use)
+			}
+			if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+				hint = "did you mean: " + strings.Join(near, ", ")
+			}
+			return usagef(hint, "cannot tell what to do: %q has no verb %q", use, args[0])
+		},
+	}
+	c.SuggestionsMinimumDistance = 2
+	c.AddCommand(verbs...)
+	return c
+}
+
+// refuseSecrets refuses arguments that are or hold an otpauth URI, before anything could repeat them.
+func refuseSecrets(args []string) error {
+	for _, arg := range args {
+		lower := strings.ToLower(arg)
+		if strings.Contains(lower, "otpauth://") || strings.Contains(lower, "otpauth-migration:") {
+			return usagef("pipe it into: oathctl add -   (and consider its seed known: it may stand in the shell's history too)",
+				"cannot take an otpauth URI as an argument: every program on this machine can read it in the process list")
+		}
+	}
+	return nil
+}
+
+// first returns the only argument of a verb whose argument may be left out.
+func first(args []string) string {
+	if len(args) == 0 {
+		return ""
+	}
+	return args[0]
+}

@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oathd/oathd/ipc/api"
+)
+
+func (a *app) coverageCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "coverage",
+		Short: "Show which account is on which key, and what is at risk",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return a.coverage(c.Context()) },
+	}
+}
+
+func (a *app) coverage(ctx context.Context) error {
+	c, err := a.client.Coverage(ctx)
+	if err != nil {
+		return err
+	}
+	if len(c.Rows) == 0 && !a.term.json {
+		a.term.say("no accounts on adopted keys yet; oathctl add writes one")
+	}
+	return a.term.answer(c, coverageWords(c, a.term.columns))
+}
+
+// coverageWords draws the matrix, what its symbols mean, and what there is to do.
+func coverageWords(c api.Coverage, columns int) []string {
+	if len(c.Rows) == 0 {
+		return nil
+	}
+	lines := matrix(c, columns)
+	lines = append(lines, "", legend(c))
+	lines = append(lines, advice(c, columns)...)
+	return append(lines, "", summary(c))
+}
+
+// risks are the words for how an account would fare.
+var risks = map[api.Risk]struct{ words, style string }{
+	api.RiskSafe:     {"safe", green},
+	api.RiskOneLoss:  {"one copy", yellow},
+	api.RiskUnproven: {"not proved", yellow},
+	api.RiskNoCopy:   {"no copy", red},
+	api.RiskHOTP:     {"HOTP", yellow},
+	api.RiskOnlySoft: {"soft only", yellow},
+}
+
+const (
+	noCopy    = "·"
+	minLabel  = 20
+	riskWidth = len("superseded")
+)
+
+// matrix draws accounts × keys. Keys that do not fit beside each other by name are numbered, and those
+// that do not fit at all follow in a second matrix.
+func matrix(c api.Coverage, columns int) []string {
+	label := 0
+	for _, row := range c.Rows {
+		label = max(label, width(row.Account.Label()))
+	}
+	room := columns - min(label, minLabel) - 2 - riskWidth
+	heads, lines := headings(c.Keys, room)
+	for first := 0; first == 0 || first < len(c.Keys); {
+		n, used := 0, 0
+		for first+n < len(c.Keys) && (n == 0 || used+width(heads[first+n])+2 <= room) {
+			used += width(heads[first+n]) + 2
+			n++
+		}
+		if first > 0 {
+			lines = append(lines, "")
+		}
+		lines = append(lines, part(c, first, n, heads, min(label, columns-2-riskWidth-used))...)
+		first += max(n, 1)
+	}
+	return lines
+}
+
+// headings names the keys by label if there is room for all, else by number with a list of who is who.
+func headings(keys []api.Key, room int) (heads, list []string) {
+	total := 0
+	for _, key := range keys {
+		name := keyName(key.Label, key.Soft)
+		heads = append(heads, name)
+		total += width(name) + 2
+	}
+	if total <= room {
+		return heads, nil
+	}
+	for i, name := range heads {
+		heads[i] = fmt.Sprint(i + 1)
+		list = append(list, fmt.Sprintf("%3d  %s", i+1, name))
+	}
+	return heads, append(list, "")
+}
+
+// part draws the columns of n keys from the first one on.
+func part(c api.Coverage, first, n int, heads []string, label int) []string {
+	rows := [][]string{append(append([]string{"ACCOUNT"}, heads[first:first+n]...), "RISK")}
+	for _, row := range c.Rows {
+		cells := []string{shorten(row.Account.Label(), max(label, 8))}
+		for _, key := range c.Keys[first : first+n] {
+			cells = append(cells, cell(row.Account, key.ID))
+		}
+		rows = append(rows, append(cells, riskWords(row)))
+	}
+	lines := table(rows)
+	lines[0] = paint(bold, lines[0])
+	return lines
+}
+
+// cell shows the account's copy on a key. Several credentials can hold the same seed: the best counts.
+func cell(account api.Account, key string) string {
+	best := ""
+	for _, c := range account.Copies {
+		if c.Key == key && (best == "" || c.State == api.CopyProved) {
+			best = paint(states[c.State].style, states[c.State].symbol)
+		}
+	}
+	if best == "" {
+		return noCopy
+	}
+	return best
+}
+
+func riskWords(row api.CoverageRow) string {
+	if row.Account.Superseded {
+		return "superseded"
+	}
+	r, ok := risks[row.Risk]
+	if !ok {
+		return string(row.Risk)
+	}
+	return paint(r.style, r.words)
+}
+
+// legend explains the symbols that are in use.
+func legend(c api.Coverage) string {
+	var parts []string
+	for _, state := range []api.CopyState{api.CopyProved, api.CopyWritten, api.CopyUnproven, api.CopyPending, api.CopyMissing, api.CopyMismatch} {
+		used := slices.ContainsFunc(c.Rows, func(row api.CoverageRow) bool {
+			return slices.ContainsFunc(row.Account.Copies, func(c api.Copy) bool { return c.State == state })
+		})
+		if used {
+			parts = append(parts, states[state].symbol+" "+states[state].words)
+		}
+	}
+	return strings.Join(append(parts, noCopy+" no copy"), "   ")
+}
+
+// advice lists what to do, each thing once with the accounts that it is for.
+func advice(c api.Coverage, columns int) []string {
+	var order []string
+	accounts := make(map[string][]string)
+	for _, row := range c.Rows {
+		if row.Advice == "" || row.Account.Superseded {
+			continue
+		}
+		if len(accounts[row.Advice]) == 0 {
+			order = append(order, row.Advice)
+		}
+		accounts[row.Advice] = append(accounts[row.Advice], row.Account.Label())
+	}
+	var lines []string
+	for _, text := range order {
+		lines = append(lines, "")
+		lines = append(lines, wrap(strings.Join(accounts[text], ", ")+":", columns, "")...)
+		for _, line := range wrap(text, columns-2, "") {
+			lines = append(lines, "  "+line)
+		}
+	}
+	return lines
+}
+
+func summary(c api.Coverage) string {
+	if c.AtRisk == 0 {
+		return paint(green, fmt.Sprintf("%s, all safe: losing one key loses nothing.", count(c.Safe, "account", "accounts")))
+	}
+	return paint(yellow, fmt.Sprintf("%d of %s safe.", c.Safe, count(c.Safe+c.AtRisk, "account", "accounts")))
+}

@@ -1,0 +1,34 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oathd/oathd/ipc/api"
+)
+
+func (a *app) resumeCommand() *cobra.Command {
+	var r api.ResumeRequest
+	c := &cobra.Command{
+		Use:   "resume",
+		Short: "Finish what was broken off",
+		Long: `Looks at everything that was begun and not finished: a pulled key, a crash, a key that was not
+there. What landed on a key is proved and kept, renames and removals are carried out. What did not
+land needs its seed once more: add the account again, or drop the attempt with --discard.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.resume(c.Context(), r) },
+	}
+	c.Flags().BoolVar(&r.Discard, "discard", false, "drop what can't be finished without its seed")
+	return c
+}
+
+func (a *app) resume(ctx context.Context, r api.ResumeRequest) error {
+	return a.follow(ctx, "", func(ctx context.Context, step func(api.Step)) (api.Report, error) {
+		report, err := a.client.Resume(ctx, r, step)
+		if err == nil && len(report.Accounts) == 0 {
+			a.term.say("nothing was broken off")
+		}
+		return report, err
+	})
+}
