@@ -48,8 +48,9 @@ func explain(err error) error {
 // class of the error.
 func explainCode(err error, code int) error {
 	switch code & 0xff {
-	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT:
-		return damaged(err.Error())
+	case sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT, sqlite3.SQLITE_ERROR:
+		// SQLITE_ERROR is a statement that does not fit the tables. Ours fit those that we made.
+		return damaged("%v", err)
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_CANTOPEN:
 		return readOnly(err)
 	case sqlite3.SQLITE_FULL:
