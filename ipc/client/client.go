@@ -46,10 +46,10 @@ const (
 )
 
 // DefaultSocket is where the daemon listens unless it is told otherwise: oathd/oathd.sock in
-// $XDG_RUNTIME_DIR, or in /run/user/UID where that is not set (as in a cron job).
+// $XDG_RUNTIME_DIR, or in /run/user/UID where that is of no use (as in a cron job).
 func DefaultSocket() string {
 	dir := os.Getenv("XDG_RUNTIME_DIR")
-	if dir == "" {
+	if !filepath.IsAbs(dir) {
 		dir = "/run/user/" + strconv.Itoa(os.Getuid())
 	}
 	return filepath.Join(dir, "oathd", "oathd.sock")
@@ -80,21 +80,29 @@ func (c *Client) dial(ctx context.Context) (net.Conn, error) {
 		path = DefaultSocket()
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, closed(path, err)
+	}
+	return conn, nil
+}
+
+// closed says why nobody opens the door.
+func closed(path string, err error) error {
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, syscall.ECONNREFUSED):
-		return nil, &api.Error{
+		return &api.Error{
 			Code:    api.CodeNoDaemon,
 			Message: "cannot reach oathd: nothing listens on " + path,
 			Hint:    "start the daemon with: oathd",
 		}
 	case errors.Is(err, os.ErrPermission):
-		return nil, &api.Error{
+		return &api.Error{
 			Code:    api.CodeForbidden,
 			Message: fmt.Sprintf("cannot reach oathd: %s is not open to this user", path),
 			Hint:    "each user runs a daemon of their own; run this as the user who started it",
 		}
 	}
-	return conn, err
+	return err
 }
 
 // request is what is sent to the daemon.

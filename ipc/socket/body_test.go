@@ -151,7 +151,7 @@ func FuzzRequest(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
-	s := newServer(discard, []route{{"GET /v1/hello", func(w http.ResponseWriter, _ *http.Request) error {
+	s := newServer(quiet, []route{{"GET /v1/hello", func(w http.ResponseWriter, _ *http.Request) error {
 		return answer(w, "hello", nil)
 	}}, echo})
 	f.Fuzz(func(t *testing.T, raw []byte) {

@@ -126,7 +126,7 @@ func TestSoft(t *testing.T) {
 
 // TestRoutes holds the table against the routes that clients use.
 func TestRoutes(t *testing.T) {
-	s := New(Options{Agent: new(agent.Agent), Soft: hands{}, Log: discard})
+	s := New(Options{Agent: new(agent.Agent), Soft: hands{}, Log: quiet.Log})
 	for _, route := range []string{
 		"GET /v1/status", "GET /v1/keys", "GET /v1/accounts", "GET /v1/coverage", "GET /v1/audit", "GET /v1/events", "GET /v1/soft",
 		"POST /v1/code", "POST /v1/accounts", "POST /v1/verify", "POST /v1/resume",
@@ -140,7 +140,7 @@ func TestRoutes(t *testing.T) {
 			t.Errorf("%s is not routed", route)
 		}
 	}
-	hard := New(Options{Agent: new(agent.Agent), Log: discard})
+	hard := New(Options{Agent: new(agent.Agent), Log: quiet.Log})
 	if _, pattern := hard.mux.Handler(httptest.NewRequest("GET", "/v1/soft", nil)); pattern != "/" {
 		t.Error("GET /v1/soft is routed without soft keys")
 	}

@@ -22,12 +22,11 @@ import (
 // The limits of a connection. A request's body has bodyTimeout to arrive, an answer or a line of a stream
 // answerTimeout to be taken; what the daemon does in between may take as long as a person who looks for a key.
 const (
-	headerTimeout   = 10 * time.Second
-	idleTimeout     = time.Minute
-	bodyTimeout     = 30 * time.Second
-	answerTimeout   = 10 * time.Second
-	shutdownTimeout = 5 * time.Second
-	maxHeader       = 16 << 10
+	headerTimeout = 10 * time.Second
+	idleTimeout   = time.Minute
+	bodyTimeout   = 30 * time.Second
+	answerTimeout = 10 * time.Second
+	maxHeader     = 16 << 10
 )
 
 // Options are what a Server needs.
@@ -35,14 +34,17 @@ type Options struct {
 	Agent *agent.Agent
 	// Soft moves the daemon's own soft keys; nil where there are none.
 	Soft Soft
-	Log  *slog.Logger
+	// StopTimeout is how long cancelled requests may take to end once the server is to stop.
+	StopTimeout time.Duration
+	Log         *slog.Logger
 }
 
 // Server answers the routes of version 1.
 type Server struct {
-	mux  *http.ServeMux
-	gate *gate
-	log  *slog.Logger
+	mux         *http.ServeMux
+	gate        *gate
+	stopTimeout time.Duration
+	log         *slog.Logger
 }
 
 // New returns a server for all routes.
@@ -51,11 +53,11 @@ func New(o Options) *Server {
 	if o.Soft != nil {
 		routes = append(routes, softRoutes(o.Soft)...)
 	}
-	return newServer(o.Log, routes)
+	return newServer(o, routes)
 }
 
-func newServer(log *slog.Logger, routes []route) *Server {
-	s := &Server{mux: http.NewServeMux(), gate: newGate(), log: log}
+func newServer(o Options, routes []route) *Server {
+	s := &Server{mux: http.NewServeMux(), gate: newGate(), stopTimeout: o.StopTimeout, log: o.Log}
 	for _, r := range routes {
 		s.mux.HandleFunc(r.pattern, s.serve(r.handle))
 	}
@@ -64,7 +66,7 @@ func newServer(log *slog.Logger, routes []route) *Server {
 }
 
 // Serve answers requests until ctx ends. It then takes no new ones, cancels those under way, and returns
-// when they have ended, or soon, whichever comes first. It closes l.
+// when they have ended, or when StopTimeout is over. It closes l.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 	server := &http.Server{
 		Handler:           http.HandlerFunc(s.guarded),
@@ -92,7 +94,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 
 // shutDown closes idle connections first: http.Server would wait 5 s for one that has sent nothing yet.
 func (s *Server) shutDown(server *http.Server) {
-	ctx, cancel := context.WithTimeout(context.Background(), shutdownTimeout)
+	ctx, cancel := context.WithTimeout(context.Background(), s.stopTimeout)
 	defer cancel()
 	s.gate.closeIdle()
 	if err := server.Shutdown(ctx); err != nil {

@@ -142,7 +142,7 @@ func TestServeReportsBrokenSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = l.Close()
-	if err := newServer(discard, nil).Serve(t.Context(), l); !errors.Is(err, net.ErrClosed) {
+	if err := newServer(quiet, nil).Serve(t.Context(), l); !errors.Is(err, net.ErrClosed) {
 		t.Errorf("Serve on a closed socket: %v", err)
 	}
 }

@@ -21,7 +21,7 @@ import (
 // patience is how long a test waits for what must happen.
 const patience = 20 * time.Second
 
-var discard = slog.New(slog.DiscardHandler)
+var quiet = Options{Log: slog.New(slog.DiscardHandler), StopTimeout: patience}
 
 // daemon is a server on a socket of its own.
 type daemon struct {
@@ -39,7 +39,7 @@ func start(t testing.TB, routes ...route) *daemon {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serveOn(t, l, path, newServer(discard, routes))
+	return serveOn(t, l, path, newServer(quiet, routes))
 }
 
 func serveOn(t testing.TB, l *net.UnixListener, path string, s *Server) *daemon {
