@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+
+	"github.com/oathd/oathd/agent"
+	"github.com/oathd/oathd/config"
+	"github.com/oathd/oathd/hw/pcsc"
+	"github.com/oathd/oathd/ipc/socket"
+	"github.com/oathd/oathd/ledger"
+)
+
+// oathd is the house put together.
+type oathd struct {
+	ledger   *ledger.Ledger
+	agent    *agent.Agent
+	server   *socket.Server
+	listener *net.UnixListener
+	log      *slog.Logger
+}
+
+// open takes what the daemon needs for itself, the ledger first: its lock is what keeps two daemons apart.
+func open(ctx context.Context, c config.Config, log *slog.Logger) (*oathd, error) {
+	book, err := ledger.Open(ctx, c.Ledger)
+	if err != nil {
+		return nil, err
+	}
+	d := &oathd{ledger: book, log: log}
+	if err := d.assemble(ctx, c); err != nil {
+		return nil, errors.Join(err, book.Close())
+	}
+	return d, nil
+}
+
+func (d *oathd) assemble(ctx context.Context, c config.Config) error {
+	core := agent.Options{
+		Ledger: d.ledger, Log: d.log, LedgerPath: c.Ledger,
+		Version: programVersion(), BuildTime: buildTime(),
+		Copies: c.Copies, KeyOrder: c.KeyOrder,
+	}
+	front := socket.Options{Log: d.log, StopTimeout: c.StopTimeout}
+	soft, err := softKeys(c)
+	switch {
+	case err != nil:
+		return err
+	case soft != nil:
+		core.Bay, core.BayName, front.Soft = soft, "soft", soft
+	default:
+		core.Bay, core.BayName = pcsc.New(d.log), "pcsc"
+	}
+	if d.agent, err = agent.New(ctx, core); err != nil {
+		return err
+	}
+	front.Agent = d.agent
+	d.server = socket.New(front)
+	d.listener, err = socket.Listen(c.Socket)
+	return err
+}
+
+// run answers until ctx ends. The core goes on until the last request has ended, and without the core
+// there is nothing to answer.
+func (d *oathd) run(ctx context.Context) error {
+	serving, stopServing := context.WithCancel(ctx)
+	defer stopServing()
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopWorking()
+	ended := make(chan error, 1)
+	go func() {
+		defer stopServing()
+		ended <- d.agent.Run(working)
+	}()
+	d.ready()
+	err := d.server.Serve(serving, d.listener)
+	stopWorking()
+	return errors.Join(err, <-ended)
+}
+
+// ready tells people, and systemd, that the socket is there.
+func (d *oathd) ready() {
+	d.log.Info("ready", "socket", d.listener.Addr().String(), "keys", d.agent.BayName, "ledger", d.agent.LedgerPath, "version", programVersion())
+	if _, err := daemon.SdNotify(true, daemon.SdNotifyReady); err != nil {
+		d.log.Warn("cannot tell the service manager that the daemon is ready", "error", err)
+	}
+}
+
+func (d *oathd) close() error {
+	if err := d.ledger.Close(); err != nil {
+		return fmt.Errorf("cannot end cleanly: %w", err)
+	}
+	d.log.Info("ended")
+	return nil
+}

@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// gcPercent and memoryLimit keep the heap small: the daemon sits in every session all day, and has little to
+	// collect. The limit is what the collector works towards, not one that anything can run into.
+	gcPercent   = 50
+	memoryLimit = 20 << 20
+)
+
+// harden closes what the process leaves open by default: files that others can read, and memory that a
+// debugger, /proc/PID/mem of this user's other programs, or a core dump would show.
+func harden() error {
+	unix.Umask(0o077)
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("cannot hide the process's memory: %w", err)
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
+		return fmt.Errorf("cannot turn core dumps off: %w", err)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	return nil
+}
