@@ -167,8 +167,9 @@ func (b *Bay) Transact(slot hw.Slot, work func(hw.Card) error) error {
 	if err != nil {
 		return err
 	}
-	card.turn <- struct{}{}
-	defer func() { <-card.turn }()
+	turn := card.turn
+	turn <- struct{}{}
+	defer func() { <-turn }()
 	if card, err = b.card(slot); err != nil { // it may have gone while this transaction waited
 		return err
 	}

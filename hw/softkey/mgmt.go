@@ -77,10 +77,10 @@ func (a *mgmtApplet) execute(c command) effect {
 
 func (a *mgmtApplet) firstPage() []byte {
 	b := tlv.Append(nil, tagUSBSupported, a.capabilities(a.info.supported)...)
+	b = tlv.Append(b, tagUSBEnabled, a.capabilities(a.info.enabled)...)
 	if a.serial != 0 {
 		b = tlv.Append(b, tagDeviceSerial, binary.BigEndian.AppendUint32(nil, a.serial)...)
 	}
-	b = tlv.Append(b, tagUSBEnabled, a.capabilities(a.info.enabled)...)
 	if a.info.oneByte {
 		return b
 	}
