@@ -52,22 +52,25 @@ func connectFile(path string) (*sql.DB, error) {
 }
 
 // openFile opens the ledger at path, which belongs to this process by the lock.
-func openFile(ctx context.Context, path string, lock *os.File) (*sql.DB, error) {
-	err := checkFile(path)
+func openFile(ctx context.Context, path string, lock *os.File) (*sql.DB, fs.FileInfo, error) {
+	file, err := checkFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		err = create(ctx, path)
+		if err := create(ctx, path); err != nil {
+			return nil, nil, err
+		}
+		file, err = checkFile(path)
 	}
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	db, err := connectFile(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := settle(ctx, db, journalMode(lock)); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, nil, errors.Join(err, db.Close())
 	}
-	return db, nil
+	return db, file, nil
 }
 
 // settle checks a ledger, brings it up to date and sets how it is written.
@@ -123,26 +126,26 @@ func checkReferences(ctx context.Context, db *sql.DB) error {
 
 // checkFile refuses a ledger that others can write, that can't be written, or that is empty: SQLite
 // would take it for a new one. What it lets others read is closed to them.
-func checkFile(path string) error {
+func checkFile(path string) (fs.FileInfo, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !info.Mode().IsRegular() {
-		return damaged("it is not a file")
+		return nil, damaged("it is not a file")
 	}
 	if info.Size() == 0 {
-		return damaged("it is empty")
+		return nil, damaged("it is empty")
 	}
 	if err := secure(path, info); err != nil {
-		return err
+		return nil, err
 	}
-	return f.Chmod(0o600)
+	return info, f.Chmod(0o600)
 }
 
 // create makes a ledger under another name and moves it into place when it is whole. A crash leaves no

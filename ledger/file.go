@@ -15,6 +15,20 @@ import (
 	"github.com/oathd/oathd/hw"
 )
 
+// resolve returns the absolute path of the ledger itself where path is a symbolic link, so that two
+// names of it have one lock.
+func resolve(path string) (string, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	real, err := filepath.EvalSymlinks(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return path, nil
+	}
+	return real, err
+}
+
 // claim takes the ledger at path for this process: it makes the directory and holds a lock on a file
 // beside the ledger, which the kernel releases when the process dies. (A lock on the ledger itself would
 // be lost with the first of its descriptors that is closed, and would keep readers out.)

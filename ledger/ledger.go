@@ -10,9 +10,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
+
+	"github.com/oathd/oathd/hw"
 )
 
 // Memory is the path of a ledger that is kept in memory and gone when it is closed.
@@ -33,9 +35,13 @@ const (
 // A context bounds the wait for the turn only: what has begun is finished or undone, whatever
 // becomes of the caller.
 type Ledger struct {
-	db   *sql.DB
+	db  *sql.DB
+	now func() time.Time
+
+	// The file at path and the lock beside it; all three are zero in memory.
+	path string
+	file fs.FileInfo
 	lock *os.File
-	now  func() time.Time
 }
 
 // Open opens the ledger at path, or creates it: a file of mode 0600 in a directory of mode 0700. It
@@ -54,19 +60,19 @@ func open(ctx context.Context, path string) (*Ledger, error) {
 	if path == Memory {
 		return openMemory(ctx)
 	}
-	path, err := filepath.Abs(path)
+	path, err := resolve(path)
 	if err != nil {
-		return nil, err
+		return nil, explain(err)
 	}
 	lock, err := claim(path)
 	if err != nil {
 		return nil, err
 	}
-	db, err := openFile(ctx, path, lock)
+	db, file, err := openFile(ctx, path, lock)
 	if err != nil {
 		return nil, errors.Join(explain(err), lock.Close())
 	}
-	return &Ledger{db: db, lock: lock, now: time.Now}, nil
+	return &Ledger{db: db, now: time.Now, path: path, file: file, lock: lock}, nil
 }
 
 func openMemory(ctx context.Context) (*Ledger, error) {
@@ -119,6 +125,9 @@ func (l *Ledger) write(ctx context.Context, synchronous string, f func(*Tx) erro
 		return fmt.Errorf("cannot write the ledger: %w", err)
 	}
 	defer conn.Close()
+	if err := l.inPlace(); err != nil {
+		return fmt.Errorf("cannot write the ledger: %w", err)
+	}
 
 	ctx = context.WithoutCancel(ctx)
 	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = "+synchronous); err != nil {
@@ -141,6 +150,20 @@ func (l *Ledger) write(ctx context.Context, synchronous string, f func(*Tx) erro
 		return fmt.Errorf("cannot write the ledger: %w", explain(err))
 	}
 	return nil
+}
+
+// inPlace refuses to write a file that was deleted, moved or replaced: what is written to it would be
+// gone at the next start.
+func (l *Ledger) inPlace() error {
+	if l.path == "" {
+		return nil
+	}
+	file, err := os.Stat(l.path)
+	if err == nil && os.SameFile(file, l.file) {
+		return nil
+	}
+	return hw.WithHint(fmt.Errorf("%w: %s is no longer the file that was opened", ErrDamaged, l.path),
+		"put the file back, or restart oathd to work with what is there now")
 }
 
 // read runs f on one state of the ledger.

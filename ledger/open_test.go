@@ -324,6 +324,40 @@ func TestTwoDaemons(t *testing.T) {
 	refused(t, path, ErrBusy, fmt.Sprintf("the daemon with process id %d", os.Getpid()))
 }
 
+func TestOtherName(t *testing.T) {
+	l, path := fresh(t)
+	name := filepath.Join(t.TempDir(), "link.db")
+	if err := os.Symlink(path, name); err != nil {
+		t.Fatal(err)
+	}
+	refused(t, name, ErrBusy, "the daemon with process id")
+	change(t, l, "put", func(tx *Tx) error { return put(tx, sample()) })
+	l.Close()
+	same(t, load(t, reopen(t, name)), sample())
+}
+
+// TestReplaced takes the file away from under a daemon, puts another in its place, and then brings it back.
+func TestReplaced(t *testing.T) {
+	l, path := fresh(t)
+	nothing := func(*Tx) error { return nil }
+	wantRefused := func(what string) {
+		err := l.Change(t.Context(), "test", what, nothing)
+		if !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) || hw.Hint(err) == "" {
+			t.Errorf("%s: got %v", what, err)
+		}
+	}
+	if err := os.Rename(path, path+".old"); err != nil {
+		t.Fatal(err)
+	}
+	wantRefused("moved")
+	write(t, path, read(t, path+".old"))
+	wantRefused("replaced")
+	if err := os.Rename(path+".old", path); err != nil {
+		t.Fatal(err)
+	}
+	change(t, l, "back", nothing)
+}
+
 // TestLocked has another process hold SQLite's lock.
 func TestLocked(t *testing.T) {
 	l, path := fresh(t)
