@@ -109,9 +109,9 @@ func TestLaterSourcesWin(t *testing.T) {
 	t.Setenv("OATHD_SOFT_SLOW", "false")
 	t.Setenv("OATHD_KEY_ORDER", "blue, red")
 	t.Setenv("OATHD_LOG_LEVEL", "") // as if it were not set
-	got, err := Load(parse(t, "--soft-keys", "5", "--stop-timeout=0s"))
+	got, err := Load(parse(t, "--soft-keys", "5", "--stop-timeout=0s", "--soft-slow"))
 	want := defaults(dir)
-	want.Copies, want.SoftKeys, want.KeyOrder, want.StopTimeout = 3, 5, []string{"blue", "red"}, 0
+	want.Copies, want.SoftKeys, want.SoftSlow, want.KeyOrder, want.StopTimeout = 3, 5, true, []string{"blue", "red"}, 0
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
 	}
@@ -277,7 +277,7 @@ func TestFlagUsage(t *testing.T) {
 	flags := pflag.NewFlagSet("oathd", pflag.ContinueOnError)
 	AddFlags(flags)
 	usage := flags.FlagUsages()
-	for _, want := range []string{`--socket path `, `(default $XDG_RUNTIME_DIR/oathd/oathd.sock)`, `--copies number `, `--key-order list `} {
+	for _, want := range []string{`--socket path `, `(default $XDG_RUNTIME_DIR/oathd/oathd.sock)`, `--copies number `, `--key-order list `, "--soft-slow  "} {
 		if !strings.Contains(usage, want) {
 			t.Errorf("%q is missing in\n%s", want, usage)
 		}

@@ -27,8 +27,14 @@ type flagValue struct {
 // String returns the value as it was given.
 func (v *flagValue) String() string { return v.text }
 
-// Type names the kind of value for the list of flags. The word is none that viper treats in a way of its own.
-func (v *flagValue) Type() string { return v.setting.Type() }
+// Type names the kind of value for the list of flags. "bool" is pflag's and viper's word for flags
+// that need no value; the other words mean nothing to them.
+func (v *flagValue) Type() string {
+	if v.setting.Type() == "boolean" {
+		return "bool"
+	}
+	return v.setting.Type()
+}
 
 // Set checks a value. Only here may a path be relative: it is typed by somebody who knows where they are.
 func (v *flagValue) Set(text string) error {
