@@ -54,7 +54,7 @@ func (f softkeyFlags) run(ctx context.Context, out io.Writer) error {
 	defer touchOnSignal(key)()
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", f.vpcd)
-	if ctx.Err() != nil {
+	if err != nil && ctx.Err() != nil {
 		return nil
 	}
 	if err != nil {

@@ -15,30 +15,30 @@ import (
 	"time"
 )
 
-// reader is the virtual reader's end of the connection.
-type reader struct {
+// virtualReader is the virtual reader's end of the connection.
+type virtualReader struct {
 	*testing.T
 	net.Conn
 }
 
-// command is a running "oathd softkey".
-type command struct {
+// pluggedKey is a running "oathd softkey".
+type pluggedKey struct {
 	cancel context.CancelFunc
 	status chan int
 	out    bytes.Buffer
 }
 
 // wait returns the exit status and what was printed.
-func (c *command) wait() (int, string) { return <-c.status, c.out.String() }
+func (c *pluggedKey) wait() (int, string) { return <-c.status, c.out.String() }
 
 // end stops it as SIGTERM does.
-func (c *command) end() (int, string) {
+func (c *pluggedKey) end() (int, string) {
 	c.cancel()
 	return c.wait()
 }
 
 // plugIn runs "oathd softkey" with a listener that plays the virtual reader.
-func plugIn(t *testing.T, args ...string) (reader, *command) {
+func plugIn(t *testing.T, args ...string) (virtualReader, *pluggedKey) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -46,7 +46,7 @@ func plugIn(t *testing.T, args ...string) (reader, *command) {
 	}
 	defer l.Close()
 	ctx, cancel := context.WithCancel(t.Context())
-	c := &command{cancel: cancel, status: make(chan int, 1)}
+	c := &pluggedKey{cancel: cancel, status: make(chan int, 1)}
 	go func() {
 		c.status <- run(ctx, append([]string{"softkey", "--vpcd", l.Addr().String()}, args...), streams{&c.out, &c.out})
 	}()
@@ -55,10 +55,10 @@ func plugIn(t *testing.T, args ...string) (reader, *command) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return reader{t, conn}, c
+	return virtualReader{t, conn}, c
 }
 
-func (r reader) send(message string) {
+func (r virtualReader) send(message string) {
 	r.Helper()
 	body, err := hex.DecodeString(message)
 	if err != nil {
@@ -69,7 +69,7 @@ func (r reader) send(message string) {
 	}
 }
 
-func (r reader) receive() string {
+func (r virtualReader) receive() string {
 	r.Helper()
 	var length [2]byte
 	if _, err := io.ReadFull(r, length[:]); err != nil {

@@ -47,10 +47,7 @@ var ErrMalformed = errors.New("malformed message from the virtual reader")
 func Serve(ctx context.Context, addr string, card Card) error {
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "tcp", addr)
-	if ctx.Err() != nil {
-		if err == nil {
-			_ = conn.Close()
-		}
+	if err != nil && ctx.Err() != nil {
 		return nil
 	}
 	if err != nil {
