@@ -37,7 +37,8 @@ func coverageWords(c api.Coverage, columns int) []string {
 		return nil
 	}
 	lines := matrix(c, columns)
-	lines = append(lines, "", legend(c))
+	lines = append(lines, "")
+	lines = append(lines, legend(c, columns)...)
 	lines = append(lines, advice(c, columns)...)
 	return append(lines, "", summary(c))
 }
@@ -141,7 +142,7 @@ func riskWords(row api.CoverageRow) string {
 }
 
 // legend explains the symbols that are in use.
-func legend(c api.Coverage) string {
+func legend(c api.Coverage, columns int) []string {
 	var parts []string
 	for _, state := range []api.CopyState{api.CopyProved, api.CopyWritten, api.CopyUnproven, api.CopyPending, api.CopyMissing, api.CopyMismatch} {
 		used := slices.ContainsFunc(c.Rows, func(row api.CoverageRow) bool {
@@ -151,7 +152,7 @@ func legend(c api.Coverage) string {
 			parts = append(parts, states[state].symbol+" "+states[state].words)
 		}
 	}
-	return strings.Join(append(parts, noCopy+" no copy"), "   ")
+	return fill(append(parts, noCopy+" no copy"), "   ", columns)
 }
 
 // advice lists what to do, each thing once with the accounts that it is for.
@@ -170,8 +171,8 @@ func advice(c api.Coverage, columns int) []string {
 	var lines []string
 	for _, text := range order {
 		lines = append(lines, "")
-		lines = append(lines, wrap(strings.Join(accounts[text], ", ")+":", columns, "")...)
-		for _, line := range wrap(text, columns-2, "") {
+		lines = append(lines, wrap(strings.Join(accounts[text], ", ")+":", columns)...)
+		for _, line := range wrap(text, columns-2) {
 			lines = append(lines, "  "+line)
 		}
 	}

@@ -101,10 +101,10 @@ func stateOfKey(key api.Key, now time.Time) string {
 		parts = append(parts, paint(yellow, "locked"))
 	}
 	if key.Site != "" {
-		parts = append(parts, "at "+key.Site)
+		parts = append(parts, "site: "+key.Site)
 	}
 	if key.Holder != "" {
-		parts = append(parts, "with "+key.Holder)
+		parts = append(parts, "with: "+key.Holder)
 	}
 	if len(key.Waiting) > 0 {
 		parts = append(parts, paint(bold, "touch it")+" (for "+strings.Join(key.Waiting, ", ")+")")

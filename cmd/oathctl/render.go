@@ -114,22 +114,21 @@ func shorten(s string, n int) string {
 	return b.String() + "…"
 }
 
-// wrap breaks unstyled text into lines of n columns; the lines after the first begin with indent.
-func wrap(text string, n int, indent string) []string {
+// wrap breaks unstyled text into lines of n columns, between words.
+func wrap(text string, n int) []string { return fill(strings.Fields(text), " ", n) }
+
+// fill joins parts with gaps into lines of n columns.
+func fill(parts []string, gap string, n int) []string {
 	var lines []string
-	line := ""
-	for word := range strings.FieldsSeq(text) {
-		switch {
-		case line == "":
-			line = word
-		case width(line)+1+width(word) > n:
-			lines = append(lines, line)
-			line = indent + word
-		default:
-			line += " " + word
+	for _, part := range parts {
+		last := len(lines) - 1
+		if last < 0 || width(lines[last])+width(gap)+width(part) > n {
+			lines = append(lines, part)
+		} else {
+			lines[last] += gap + part
 		}
 	}
-	return append(lines, line)
+	return lines
 }
 
 // table lays rows out in columns two blanks apart; the last column is not padded.
