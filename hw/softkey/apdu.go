@@ -24,8 +24,10 @@ type command struct {
 	extended bool
 }
 
-// selects reports whether c is a SELECT of an application. CALCULATE ALL has the same instruction.
-func (c command) selects() bool { return c.ins == insSelect && c.p1 == p1SelectByName }
+// selects reports whether an APDU is a SELECT of an application: CALCULATE ALL has the same instruction.
+func selects(apdu []byte) bool {
+	return len(apdu) >= 4 && apdu[1] == insSelect && apdu[2] == p1SelectByName
+}
 
 // params returns P1 and P2 as one number.
 func (c command) params() uint16 { return uint16(c.p1)<<8 | uint16(c.p2) }

@@ -58,7 +58,7 @@ func (k *Key) dispatch(v visit, confirmed bool) ([]byte, work) {
 		c.data, k.chained = append(k.chained, c.data...), nil
 	}
 	switch {
-	case c.selects():
+	case selects(v.apdu):
 		return k.selectApplet(c), work{}
 	case k.selected == nil:
 		return reply(nil, hw.StatusInsUnknown), work{}
@@ -191,7 +191,7 @@ func (p *personality) moreStatus(left int) hw.Status {
 // wantsTouch reports whether the command is one that a person has to confirm; k.mu is held.
 func (k *Key) wantsTouch(apdu []byte) bool {
 	c, ok := parseCommand(apdu)
-	if !ok || k.selected == nil || c.cla != 0 || c.selects() {
+	if !ok || k.selected == nil || c.cla != 0 || selects(apdu) {
 		return false
 	}
 	c.data = append(bytes.Clone(k.chained), c.data...)

@@ -34,7 +34,8 @@ const Always = -1
 // Fault is something that is going to happen to a key.
 type Fault struct {
 	Kind FaultKind
-	// INS limits the fault to commands of one instruction; 0 means any.
+	// INS limits the fault to commands of one instruction; 0 means any. A4 means CALCULATE ALL and not
+	// SELECT, which has the same number.
 	INS byte
 	// After is how many such commands pass unharmed first.
 	After int
@@ -89,10 +90,12 @@ func (k *Key) strike(apdu []byte, touch bool) strikes {
 
 // due counts the command, and reports whether the fault strikes it.
 func (f *Fault) due(apdu []byte, touch bool) bool {
-	if f.INS != 0 && (len(apdu) < 2 || apdu[1] != f.INS) || f.Kind == FaultTouch && !touch {
+	switch {
+	case f.INS != 0 && (len(apdu) < 2 || apdu[1] != f.INS || selects(apdu)):
 		return false
-	}
-	if f.After > 0 {
+	case f.Kind == FaultTouch && !touch:
+		return false
+	case f.After > 0:
 		f.After--
 		return false
 	}

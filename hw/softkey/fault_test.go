@@ -119,6 +119,14 @@ func TestFaultAnswer(t *testing.T) {
 	}
 }
 
+// TestFaultAtCalculateAll: SELECT has the same instruction, and is not meant.
+func TestFaultAtCalculateAll(t *testing.T) {
+	k, c := open(t, Options{Personality: "yubikey-5.4"})
+	k.Fail(Fault{Kind: FaultStatus, INS: insCalculateAll, Status: hw.StatusMemory})
+	c.ok(c.selectOATH())
+	c.want(c.calculateAll(1, 1), hw.StatusMemory)
+}
+
 // TestFaultsTogether: each fault counts for itself.
 func TestFaultsTogether(t *testing.T) {
 	k, c := open(t, Options{Personality: "yubikey-5.4"})

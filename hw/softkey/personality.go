@@ -22,8 +22,8 @@ const (
 	chunkNever
 )
 
-// personality is what distinguishes one make and firmware from another. The sources are named where
-// the value is; "seen" means seen running.
+// personality is what distinguishes one make and firmware from another. The zero value of a field is
+// what most applets do; the source of each personality stands beside it.
 type personality struct {
 	name string
 	atr  []byte
@@ -98,7 +98,7 @@ var personalities = []personality{
 		p.capacity = 64
 		p.mgmt = &deviceInfo{supported: 0x033f, enabled: 0x0020, formFactor: 0x03, nfc: true, pages: true}
 	}),
-	yubiKey5("yubikey-5.4", func(p *personality) {}),
+	yubiKey5("yubikey-5.4", func(*personality) {}),
 	yubiKey5("yubikey-4.3", func(p *personality) {
 		p.atr = unhex("3bf81300008131fe15597562696b657934d4")
 		p.nfc = nil

@@ -76,11 +76,11 @@ func (p *profile) cost(apdu []byte, w work) time.Duration {
 	if p.other == 0 || len(apdu) < 4 {
 		return 0
 	}
-	base, ok := p.base[apdu[1]]
-	switch {
-	case apdu[1] == insSelect && apdu[2] == p1SelectByName:
+	if selects(apdu) {
 		return p.selecting
-	case !ok:
+	}
+	base, ok := p.base[apdu[1]]
+	if !ok {
 		base = p.other
 	}
 	for alg, n := range w.hashes {

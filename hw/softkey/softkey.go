@@ -28,7 +28,8 @@ type Options struct {
 	// HideSerial keeps the serial number out of what the Management applet tells, as an owner can
 	// configure it; Key.Serial still knows it.
 	HideSerial bool
-	// Contactless makes it a key on an NFC reader: another ATR, short APDUs only.
+	// Contactless makes it a key on an NFC reader: short APDUs only, and the ATR of such a reader, where
+	// the make has NFC.
 	Contactless bool
 	// Profile is one of Profiles: how long each command takes. "" means no delay.
 	Profile string
