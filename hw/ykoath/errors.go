@@ -73,6 +73,10 @@ var specialMeanings = map[byte]map[hw.Status]error{
 	insRename: {
 		hw.StatusAuthBlocked: ErrExists,
 	},
+	insCalculateAll: {
+		// A NEO has 2 KiB for the whole answer, which a few dozen HMACs do not fit into (ykneo-oath).
+		hw.StatusNoSpaceNEO: ErrNotSupported,
+	},
 	insSetCode: {
 		hw.StatusDataInvalid: ErrRejected, // YKOATH, "Response doesn't match"
 	},
