@@ -94,7 +94,7 @@ func (p *profile) cost(apdu []byte, w work) time.Duration {
 type pacer struct{ late time.Duration }
 
 // maxLate bounds what is carried over, lest a stopped process make the key fast for a while.
-const maxLate = 2 * time.Millisecond
+const maxLate = 10 * time.Millisecond
 
 // wait returns when the command that started then has taken its time, or when the power goes.
 func (t *pacer) wait(p *power, started time.Time, d time.Duration) error {

@@ -84,6 +84,7 @@ func TestPacer(t *testing.T) {
 			{1 * ms, 0, 5 * ms, 4 * ms},
 			{0, 2 * ms, 5 * ms, 3 * ms}, // the work itself is part of the delay
 			{0, 9 * ms, 5 * ms, 0},
+			{0, 50 * ms, 5 * ms, 0}, // the process was stopped
 			{0, 0, 0, 0},
 		}
 		for _, tt := range tests {
