@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/oathd/oathd/agent"
+	"github.com/oathd/oathd/ipc/peer"
 	"github.com/oathd/oathd/oath"
 )
 
@@ -45,36 +46,27 @@ type conn struct {
 }
 
 func newConn(c *net.UnixConn) *conn {
-	peer, err := credentials(c)
+	client, err := credentials(c)
 	if err != nil {
 		return &conn{UnixConn: c, refused: forbidden("%v", err)}
 	}
 	return &conn{
 		UnixConn: c,
-		refused:  admitted(peer.Uid, uint32(os.Getuid())),
+		refused:  peer.Admit(client.Uid, uint32(os.Getuid())),
 		caller: sync.OnceValue(func() agent.Caller {
-			return agent.Caller{Name: ancestry(peer.Pid), UID: peer.Uid, PID: peer.Pid}
+			return agent.Caller{Name: peer.Name(client.Pid), UID: client.Uid, PID: client.Pid}
 		}),
 	}
 }
 
-// admitted refuses every user but root and the daemon's own. The modes of the socket and its directory
-// do so too; this holds where somebody changed them, or handed a connection over.
-func admitted(uid, own uint32) error {
-	if uid == own || uid == 0 {
-		return nil
-	}
-	return forbidden("this daemon serves user %d, not user %d", own, uid)
-}
-
 // credentials asks the kernel who connected (unix(7), SO_PEERCRED).
-func credentials(c *net.UnixConn) (peer *unix.Ucred, err error) {
+func credentials(c *net.UnixConn) (client *unix.Ucred, err error) {
 	raw, err := c.SyscallConn()
 	if err != nil {
 		return nil, fmt.Errorf("cannot tell who connected: %w", err)
 	}
 	controlErr := raw.Control(func(fd uintptr) {
-		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		client, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	if controlErr != nil {
 		err = controlErr
@@ -82,7 +74,7 @@ func credentials(c *net.UnixConn) (peer *unix.Ucred, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot tell who connected: %w", err)
 	}
-	return peer, nil
+	return client, nil
 }
 
 // Read remembers the buffer that net/http reads into: the first slice of more than one byte that it

@@ -148,20 +148,6 @@ func TestServeReportsBrokenSocket(t *testing.T) {
 }
 
 func TestForeignUser(t *testing.T) {
-	if err := admitted(1000, 1000); err != nil {
-		t.Errorf("own user: %v", err)
-	}
-	if err := admitted(0, 1000); err != nil {
-		t.Errorf("root: %v", err)
-	}
-	for _, uid := range []uint32{1001, 65534} {
-		if err := admitted(uid, 1000); api.CodeOf(err) != api.CodeForbidden {
-			t.Errorf("user %d: %v", uid, err)
-		}
-	}
-}
-
-func TestForeignUserWithCurl(t *testing.T) {
 	need(t, os.Getuid() == 0, "root, to become another user")
 	curl := lookPath(t, "curl")
 	setpriv := lookPath(t, "setpriv")

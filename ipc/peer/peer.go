@@ -1,4 +1,6 @@
-package socket
+// Package peer knows the process at the other end of a connection: whether it may ask, and what people
+// call it. Every front door asks it, so that each admits the same programs under the same names.
+package peer
 
 import (
 	"bytes"
@@ -9,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/oathd/oathd/ipc/api"
 )
 
 // maxAncestry bounds how many processes a caller's name is made of.
@@ -17,10 +21,23 @@ const maxAncestry = 5
 // nobodies are the processes at which an ancestry ends, for they started everything.
 var nobodies = []string{"systemd", "init", "login"}
 
-// ancestry names a process and those that started it, "oathctl ← zsh ← kitty". It is what the process says of
+// Admit refuses every user but root and own with api.CodeForbidden; own is the daemon's (os.Getuid).
+// Whoever keeps others from a socket or a bus does so first; this holds where somebody changed that, or handed a
+// connection over.
+func Admit(uid, own uint32) error {
+	if uid == own || uid == 0 {
+		return nil
+	}
+	return &api.Error{
+		Code:    api.CodeForbidden,
+		Message: fmt.Sprintf("cannot answer: this daemon serves user %d, not user %d", own, uid),
+	}
+}
+
+// Name names a process and those that started it, "oathctl ← zsh ← kitty". It is what the process says of
 // itself: good enough for a prompt and a log, never for a decision. A process that has ended, or that
 // lives where this daemon cannot see it, is "pid N".
-func ancestry(pid int32) string {
+func Name(pid int32) string {
 	var names []string
 	for p := pid; p > 1 && len(names) < maxAncestry; {
 		name, parent, err := process(p)

@@ -1,11 +1,29 @@
-package socket
+package peer
 
 import (
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/oathd/oathd/ipc/api"
 )
+
+func TestAdmit(t *testing.T) {
+	for _, uid := range []uint32{1000, 0} {
+		if err := Admit(uid, 1000); err != nil {
+			t.Errorf("uid %d: %v", uid, err)
+		}
+	}
+	for _, uid := range []uint32{1, 1001, 65534, 1<<32 - 1} {
+		if err := Admit(uid, 1000); api.CodeOf(err) != api.CodeForbidden {
+			t.Errorf("uid %d: %v", uid, err)
+		}
+	}
+	if err := Admit(1000, 0); api.CodeOf(err) != api.CodeForbidden {
+		t.Errorf("root's daemon serves uid 1000: %v", err)
+	}
+}
 
 func TestParseStat(t *testing.T) {
 	for _, test := range []struct {
@@ -31,7 +49,7 @@ func TestParseStat(t *testing.T) {
 	}
 }
 
-func TestAncestry(t *testing.T) {
+func TestName(t *testing.T) {
 	own, _, err := process(int32(os.Getpid()))
 	if err != nil {
 		t.Fatal(err)
@@ -44,14 +62,14 @@ func TestAncestry(t *testing.T) {
 		_ = child.Process.Kill()
 		_ = child.Wait()
 	}()
-	if got := ancestry(int32(child.Process.Pid)); !strings.HasSuffix(got+" ", own+" ") && !strings.Contains(got, " ← "+own) {
+	if got := Name(int32(child.Process.Pid)); !strings.HasSuffix(got+" ", own+" ") && !strings.Contains(got, " ← "+own) {
 		t.Errorf("the child of %q is %q", own, got)
 	}
-	if n := strings.Count(ancestry(int32(child.Process.Pid)), "←"); n >= maxAncestry {
+	if n := strings.Count(Name(int32(child.Process.Pid)), "←"); n >= maxAncestry {
 		t.Errorf("%d ancestors", n)
 	}
 	for _, pid := range []int32{0, 1, -1, 1 << 30} {
-		if got := ancestry(pid); !strings.HasPrefix(got, "pid ") {
+		if got := Name(pid); !strings.HasPrefix(got, "pid ") {
 			t.Errorf("process %d is %q", pid, got)
 		}
 	}
