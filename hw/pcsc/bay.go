@@ -22,6 +22,7 @@ import (
 	"github.com/ebfe/scard"
 
 	"github.com/oathd/oathd/hw"
+	"github.com/oathd/oathd/internal/sentry"
 )
 
 const (
@@ -93,13 +94,13 @@ func (b *Bay) connect(ctx context.Context, report func(hw.Inventory)) (*scard.Co
 	settle := false
 	for {
 		// The watch comes first, so that nothing is missed between the attempt and the wait.
-		sentry, err := newSentry(socketPath(), sessionPath())
+		watch, err := sentry.New(socketPath(), sessionPath())
 		if err != nil {
 			return nil, err
 		}
 		session, err := scard.EstablishContext()
 		if err == nil {
-			sentry.close()
+			watch.Close()
 			return session, nil
 		}
 		trouble := explain("reach the readers", err)
@@ -108,8 +109,8 @@ func (b *Bay) connect(ctx context.Context, report func(hw.Inventory)) (*scard.Co
 			b.log.Warn("no access to keys", "error", trouble, "hint", hw.Hint(trouble))
 			report(hw.Inventory{Trouble: trouble})
 		}
-		settle, err = sentry.wait(ctx, settle)
-		sentry.close()
+		settle, err = watch.Wait(ctx, settle)
+		watch.Close()
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,8 @@
-package pcsc
+// Package sentry waits for files to appear or to be replaced, as the sockets of services do that start after
+// us or start again. It sleeps in the kernel (inotify): nothing is polled.
+package sentry
 
 import (
-	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
@@ -9,49 +10,43 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// socketPath is where libpcsclite looks for pcscd.
-func socketPath() string {
-	return cmp.Or(os.Getenv("PCSCLITE_CSOCK_NAME"), "/run/pcscd/pcscd.comm")
-}
+// Settle is how long after something has happened it is worth to try once more: a service that has made
+// its socket may not yet listen on it.
+const Settle = 2 * time.Second
 
-// sessionPath is the file that systemd-logind writes anew whenever the user's sessions begin, end or become
-// active, as sd_login_monitor(3) watches it. Whom polkit refuses as inactive may be let in then.
-func sessionPath() string {
-	return filepath.Join("/run/systemd/users", strconv.Itoa(os.Getuid()))
-}
-
-// sentryEvents are what can happen to a file that comes to be: it is made, moved to its place, or,
-// as pcscd's socket is last of all, given its mode. sentryLoss says that the directory is gone, or that events
+// watched are what can happen to a file that comes to be: it is made, moved to its place, or,
+// as many sockets are last of all, given its mode. loss says that the directory is gone, or that events
 // were lost.
 const (
-	sentryEvents = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
-	sentryLoss   = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_UNMOUNT | unix.IN_IGNORED | unix.IN_Q_OVERFLOW
+	watched = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
+	loss    = unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_UNMOUNT | unix.IN_IGNORED | unix.IN_Q_OVERFLOW
 )
 
-// sentry waits for files to appear or to be replaced, with inotify.
-type sentry struct {
+// Sentry watches one or more paths. It is used by one goroutine at a time.
+type Sentry struct {
 	file *os.File
+	path string
 	// names holds, by watch, the entries of a directory that matter.
 	names map[int32][]string
 }
 
-// newSentry watches for a path; where a directory of it does not exist, for that directory. The further paths
-// are watched too if that can be done.
-func newSentry(path string, further ...string) (*sentry, error) {
+// New watches for a path; where a directory of it does not exist, for that directory. The further paths
+// are watched too if that can be done. To miss nothing, look whether the file is there after New, and
+// before Wait; and make a new Sentry for each look, as the directories may have changed.
+func New(path string, further ...string) (*Sentry, error) {
 	descriptor, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
 	if err != nil {
-		return nil, fmt.Errorf("cannot wait for pcscd with inotify: %w", err)
+		return nil, fmt.Errorf("cannot wait for %s with inotify: %w", path, err)
 	}
-	s := &sentry{file: os.NewFile(uintptr(descriptor), "inotify"), names: make(map[int32][]string)}
+	s := &Sentry{file: os.NewFile(uintptr(descriptor), "inotify"), path: path, names: make(map[int32][]string)}
 	if err := s.add(descriptor, path); err != nil {
-		s.close()
+		s.Close()
 		return nil, err
 	}
 	for _, path := range further {
@@ -62,10 +57,10 @@ func newSentry(path string, further ...string) (*sentry, error) {
 
 // add watches the deepest directory of path that exists, and looks again afterwards: it may have got a
 // subdirectory meanwhile.
-func (s *sentry) add(descriptor int, path string) error {
+func (s *Sentry) add(descriptor int, path string) error {
 	for {
 		dir, name := deepest(path)
-		watch, err := unix.InotifyAddWatch(descriptor, dir, sentryEvents)
+		watch, err := unix.InotifyAddWatch(descriptor, dir, watched)
 		if errors.Is(err, unix.ENOENT) {
 			continue
 		}
@@ -91,15 +86,15 @@ func deepest(path string) (dir, name string) {
 	return dir, name
 }
 
-// wait returns nil once something has happened at one of the paths, or, if settle is set, two seconds
-// later at most; again says whether the next wait should settle. The error is that of ctx.
-func (s *sentry) wait(ctx context.Context, settle bool) (again bool, err error) {
+// Wait returns nil once something has happened at one of the paths, or, if settle is set, after
+// Settle at most; again says whether the next wait should settle. The error is that of ctx.
+func (s *Sentry) Wait(ctx context.Context, settle bool) (again bool, err error) {
 	var deadline time.Time
 	if settle {
-		deadline = time.Now().Add(settleTime)
+		deadline = time.Now().Add(Settle)
 	}
 	if err := s.file.SetReadDeadline(deadline); err != nil {
-		return false, fmt.Errorf("cannot wait for pcscd: %w", err)
+		return false, fmt.Errorf("cannot wait for %s: %w", s.path, err)
 	}
 	defer context.AfterFunc(ctx, func() { _ = s.file.SetReadDeadline(time.Unix(1, 0)) })()
 	buffer := make([]byte, 4<<10)
@@ -112,7 +107,7 @@ func (s *sentry) wait(ctx context.Context, settle bool) (again bool, err error) 
 			return false, nil
 		}
 		if err != nil {
-			return false, fmt.Errorf("cannot wait for pcscd: %w", err)
+			return false, fmt.Errorf("cannot wait for %s: %w", s.path, err)
 		}
 		if s.matters(buffer[:n]) {
 			return true, nil
@@ -121,13 +116,13 @@ func (s *sentry) wait(ctx context.Context, settle bool) (again bool, err error) 
 }
 
 // matters reports whether one of the events (inotify(7)) is about a path that is watched for.
-func (s *sentry) matters(events []byte) bool {
+func (s *Sentry) matters(events []byte) bool {
 	for len(events) >= unix.SizeofInotifyEvent {
 		watch := int32(binary.NativeEndian.Uint32(events))
 		mask := binary.NativeEndian.Uint32(events[4:])
 		end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(events[12:]))
 		name := strings.TrimRight(string(events[unix.SizeofInotifyEvent:end]), "\x00")
-		if mask&sentryLoss != 0 || slices.Contains(s.names[watch], name) {
+		if mask&loss != 0 || slices.Contains(s.names[watch], name) {
 			return true
 		}
 		events = events[end:]
@@ -135,4 +130,5 @@ func (s *sentry) matters(events []byte) bool {
 	return false
 }
 
-func (s *sentry) close() { _ = s.file.Close() }
+// Close ends the watch.
+func (s *Sentry) Close() { _ = s.file.Close() }

@@ -1,4 +1,4 @@
-package pcsc
+package sentry
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 )
 
 // awake reports whether the sentry wakes up for act.
-func awake(t *testing.T, s *sentry, act func() error) bool {
+func awake(t *testing.T, s *Sentry, act func() error) bool {
 	t.Helper()
 	if err := act(); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	_, err := s.wait(ctx, false)
+	_, err := s.Wait(ctx, false)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatal(err)
 	}
@@ -38,50 +38,50 @@ func TestSentry(t *testing.T) {
 		{"a strange directory", mkdir(join("strange")), false},
 		{"the outer directory", mkdir(join("run")), true},
 		{"a stranger in it", touch(join("run", "stranger")), false},
-		{"the inner directory", mkdir(join("run", "pcscd")), true},
-		{"the file", touch(join("run", "pcscd", "socket")), true},
-		{"its mode", func() error { return os.Chmod(join("run", "pcscd", "socket"), 0o666) }, true},
-		{"its end", func() error { return os.Remove(join("run", "pcscd", "socket")) }, false},
-		{"one moved to its place", func() error { return os.Rename(join("stranger"), join("run", "pcscd", "socket")) }, true},
-		{"the end of the directory", func() error { return os.RemoveAll(join("run", "pcscd")) }, true},
+		{"the inner directory", mkdir(join("run", "service")), true},
+		{"the file", touch(join("run", "service", "socket")), true},
+		{"its mode", func() error { return os.Chmod(join("run", "service", "socket"), 0o666) }, true},
+		{"its end", func() error { return os.Remove(join("run", "service", "socket")) }, false},
+		{"one moved to its place", func() error { return os.Rename(join("stranger"), join("run", "service", "socket")) }, true},
+		{"the end of the directory", func() error { return os.RemoveAll(join("run", "service")) }, true},
 		{"the second path", touch(join("second")), true},
 	} {
-		s, err := newSentry(join("run", "pcscd", "socket"), join("second"))
+		s, err := New(join("run", "service", "socket"), join("second"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if got := awake(t, s, c.act); got != c.want {
 			t.Errorf("%s: woken %v", c.what, got)
 		}
-		s.close()
+		s.Close()
 	}
 }
 
 func TestSentryEndsWithContext(t *testing.T) {
-	s, err := newSentry(filepath.Join(t.TempDir(), "socket"))
+	s, err := New(filepath.Join(t.TempDir(), "socket"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	defer s.Close()
 	ctx, cancel := context.WithCancel(context.Background())
 	time.AfterFunc(10*time.Millisecond, cancel)
-	if _, err := s.wait(ctx, true); !errors.Is(err, context.Canceled) {
+	if _, err := s.Wait(ctx, true); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := s.wait(ctx, false); !errors.Is(err, context.Canceled) {
+	if _, err := s.Wait(ctx, false); !errors.Is(err, context.Canceled) {
 		t.Errorf("with a context that ended before: %v", err)
 	}
 }
 
 func TestSentrySettles(t *testing.T) {
-	s, err := newSentry(filepath.Join(t.TempDir(), "socket"))
+	s, err := New(filepath.Join(t.TempDir(), "socket"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer s.close()
+	defer s.Close()
 	began := time.Now()
-	again, err := s.wait(context.Background(), true)
-	if waited := time.Since(began); err != nil || again || waited < settleTime || waited > 5*settleTime {
+	again, err := s.Wait(context.Background(), true)
+	if waited := time.Since(began); err != nil || again || waited < Settle || waited > 5*Settle {
 		t.Errorf("again %v after %v: %v", again, waited, err)
 	}
 }
