@@ -25,6 +25,7 @@ func (a *app) events(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	a.term.say("waiting for events (Ctrl-C ends it)")
 	for event, err := range events {
 		if err != nil && ctx.Err() != nil {
 			return nil // Ctrl-C is how it is meant to end

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/oathd/oathd/ipc/api"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(housed{m}, map[string]func(){"oathctl": main})
+}
+
+// housed gives the tests a directory for the programs that they build.
+type housed struct{ *testing.M }
+
+var house string
+
+func (h housed) Run() int {
+	var err error
+	if house, err = os.MkdirTemp("", "oathctl-test"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(house)
+	return h.M.Run()
+}
+
+var build = sync.OnceValue(func() error {
+	out, err := exec.Command("go", "build", "-o", house+"/", "../oathd", "../oathctl-qr").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("cannot build: %w\n%s", err, out)
+	}
+	return nil
+})
+
+// programs builds oathd and oathctl-qr, once, and returns their directory.
+func programs(t *testing.T) string {
+	t.Helper()
+	if err := build(); err != nil {
+		t.Fatal(err)
+	}
+	return house
+}
+
+// TestScripts runs the real oathctl against the real oathd. Beside testscript's own commands there are:
+//
+//	daemon [ARG...]      starts oathd with these arguments, and two soft keys, and waits for the keys
+//	stopd                ends it
+//	adopted              adopts both keys, as daily and spare
+//	status N COMMAND...  runs a command that must exit with status N
+//	totp SECRET ARG...   the last output is the code that "oathtool ARG... SECRET" computes
+//	uris N FILE          writes a file of N accounts
+func TestScripts(t *testing.T) {
+	bin := programs(t)
+	pictures, err := filepath.Abs("testdata/pictures")
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/scripts",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("ALONE", filepath.SplitList(env.Getenv("PATH"))[0]) // where oathctl is, and nothing else
+			env.Setenv("PATH", env.Getenv("PATH")+":"+bin)
+			env.Setenv("PICTURES", pictures)
+			env.Values["daemon"] = new(*running)
+			return prepare(env.WorkDir, env.Setenv)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"daemon": scriptDaemon, "stopd": scriptStop, "adopted": scriptAdopted, "status": scriptStatus, "totp": scriptTOTP, "uris": scriptURIs,
+		},
+	})
+}
+
+// prepare gives oathd and oathctl directories of their own.
+func prepare(dir string, setenv func(name, value string)) error {
+	for name, sub := range map[string]string{"XDG_RUNTIME_DIR": "run", "XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config"} {
+		path := filepath.Join(dir, sub)
+		if err := os.Mkdir(path, 0o700); err != nil {
+			return err
+		}
+		setenv(name, path)
+	}
+	setenv("LANG", "C.UTF-8")
+	setenv("GORACE", "atexit_sleep_ms=0") // else each race-built oathctl costs a second
+	return nil
+}
+
+// scriptDaemon starts a daemon for the script; the script's value "daemon" holds it.
+func scriptDaemon(ts *testscript.TestScript, _ bool, args []string) {
+	env := []string{"PATH=" + ts.Getenv("PATH")}
+	for _, name := range []string{"XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"} {
+		env = append(env, name+"="+ts.Getenv(name))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ts.Defer(cancel)
+	socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "oathd", "oathd.sock")
+	d, err := startDaemon(ctx, env, socket, append([]string{"--soft-keys", "2"}, args...)...)
+	ts.Check(err)
+	*ts.Value("daemon").(**running) = d
+	ts.Defer(func() { ts.Check(d.stop()) })
+}
+
+func scriptStop(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check((*ts.Value("daemon").(**running)).stop())
+}
+
+// scriptURIs writes a file of so many accounts.
+func scriptURIs(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	var text strings.Builder
+	for i := range n {
+		fmt.Fprintf(&text, "otpauth://totp/Service%d:user?secret=%s\n", i, strings.Repeat("AB", i+1)+strings.Repeat("A", (80-2*(i+1))%8))
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text.String()), 0o600))
+}
+
+func scriptAdopted(ts *testscript.TestScript, _ bool, _ []string) {
+	d := *ts.Value("daemon").(**running)
+	keys, err := d.client.Keys(context.Background())
+	ts.Check(err)
+	slices.SortFunc(keys, func(a, b api.Key) int { return cmp.Compare(a.Serial, b.Serial) })
+	for i, label := range []string{"daily", "spare"} {
+		ts.Check(ts.Exec("oathctl", "key", "adopt", keys[i].ID, "--label", label))
+	}
+}
+
+func scriptStatus(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		exit, ok := errors.AsType[*exec.ExitError](err)
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = exit.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit status %d, want %d", got, want)
+	}
+}
+
+// scriptTOTP accepts the code of this time step or, as it may have ended meanwhile, of the one before.
+func scriptTOTP(ts *testscript.TestScript, _ bool, args []string) {
+	got := strings.TrimSpace(ts.ReadFile("stdout"))
+	now := time.Now()
+	var codes []string
+	for _, at := range []time.Time{now, now.Add(-5 * time.Second)} {
+		options := append([]string{"--base32", "--now", "@" + strconv.FormatInt(at.Unix(), 10)}, args[1:]...)
+		out, err := exec.Command("oathtool", append(options, args[0])...).Output()
+		if errors.Is(err, exec.ErrNotFound) {
+			skip(ts, "oathtool is missing: apt-get install oathtool")
+		}
+		ts.Check(err)
+		codes = append(codes, strings.TrimSpace(string(out)))
+	}
+	if got != codes[0] && got != codes[1] {
+		ts.Fatalf("the code is %q, oathtool says %q", got, codes)
+	}
+}
+
+// skip ends a test that cannot run here; in CI nothing may be missing.
+func skip(ts *testscript.TestScript, why string) {
+	if os.Getenv("CI") != "" {
+		ts.Fatalf("%s", why)
+	}
+	ts.Logf("skipped: %s", why)
+}
