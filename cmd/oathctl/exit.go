@@ -72,6 +72,7 @@ func exitStatus(err error) int {
 // ended is the error of a verb that has said all there is to say: only the exit status is left.
 type ended int
 
+// Error says what nobody is meant to read.
 func (e ended) Error() string { return fmt.Sprintf("ended with exit status %d", int(e)) }
 
 // usageError is a mistake on the command line.
@@ -80,6 +81,7 @@ type usageError struct {
 	hint    string
 }
 
+// Error returns the message.
 func (e *usageError) Error() string { return e.message }
 
 func usagef(hint, format string, args ...any) error {

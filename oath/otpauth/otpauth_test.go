@@ -155,6 +155,18 @@ func TestErrorsKeepTheirMeaning(t *testing.T) {
 	}
 }
 
+func TestParseAs(t *testing.T) {
+	long := []byte("otpauth://totp/" + strings.Repeat("n", 65) + "?secret=MY&issuer=Corp")
+	entry, err := otpauth.ParseAs(long, func(a *oath.Account) { a.Name = "short" })
+	if err != nil || entry.Account != totp("Corp", "short") {
+		t.Errorf("got %+v, %v", entry.Account, err)
+	}
+	entry.Wipe()
+	if _, err := otpauth.ParseAs(long, func(a *oath.Account) { a.Name = "" }); !errors.Is(err, oath.ErrName) {
+		t.Errorf("the new name is not checked: %v", err)
+	}
+}
+
 func TestFormat(t *testing.T) {
 	entry := otpauth.Entry{Account: totp("Big Corp", "a:b+c&d"), Seed: oath.CopySecret([]byte(hello))}
 	defer entry.Wipe()
