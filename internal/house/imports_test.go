@@ -40,7 +40,8 @@ func levels(h tree) []string {
 	}
 	h.eachImport(func(f source, imported string) {
 		imported, ours := strings.CutPrefix(imported, module)
-		if !ours || f.test || level[imported] < level[f.pkg] || arrows[f.pkg] == imported {
+		own, known := level[f.pkg]
+		if !ours || !known || f.test || level[imported] < own || arrows[f.pkg] == imported {
 			return
 		}
 		complaints = append(complaints, fmt.Sprintf("%s imports %s: imports point down only, or two packages can no longer be understood one by one", f.name, imported))
