@@ -269,6 +269,15 @@ func fidget(t *testing.T, c *client.Client) (stop func()) {
 	}
 }
 
+func TestClientFindsDaemonByDefault(t *testing.T) {
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir())
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	settings, err := config.Load(nil)
+	if err != nil || settings.Socket != client.DefaultSocket() {
+		t.Errorf("the daemon listens on %q (%v), the client looks at %q", settings.Socket, err, client.DefaultSocket())
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	good := config.Config{Socket: filepath.Join(t.TempDir(), "s"), Ledger: ledger.Memory, SoftKeys: 1, SoftTouch: "instant"}
 	for name, spoil := range map[string]func(*config.Config){

@@ -13,8 +13,10 @@ import (
 	"github.com/oathd/oathd/oath"
 )
 
+// The limits of a body: many times what an honest one needs, and little enough for every connection at once to
+// send that much.
 const (
-	maxJSON     = 1 << 20
+	maxJSON     = 64 << 10
 	maxPassword = 1 << 10
 )
 

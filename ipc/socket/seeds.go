@@ -9,6 +9,8 @@ import (
 )
 
 const (
+	// maxLine bounds the line of JSON before the seeds.
+	maxLine = 1 << 20
 	// maxAccounts is how many accounts one request may bring: more than any key holds.
 	maxAccounts = 256
 	// maxSeed bounds a seed: four blocks of SHA-512, where one is the longest that makes any sense.
@@ -18,7 +20,7 @@ const (
 // readSeeds reads an api.AddRequest and the seeds that follow it, each straight into a Secret of its own. They
 // are the caller's to wipe; after an error there are none.
 func readSeeds(w http.ResponseWriter, r *http.Request) (req api.AddRequest, seeds []*oath.Secret, err error) {
-	const limit = maxJSON + maxAccounts*maxSeed
+	const limit = maxLine + maxAccounts*maxSeed
 	err = readBody(w, r, api.SeedsType, limit, func(body io.Reader) error {
 		req, seeds, err = parseSeeds(body)
 		return err
@@ -61,7 +63,7 @@ func parseSeeds(body io.Reader) (req api.AddRequest, seeds []*oath.Secret, err e
 // readLine reads up to a newline and not one byte further, for seeds follow it.
 func readLine(r io.Reader) ([]byte, error) {
 	var line []byte
-	for b := make([]byte, 1); len(line) < maxJSON; line = append(line, b[0]) {
+	for b := make([]byte, 1); len(line) < maxLine; line = append(line, b[0]) {
 		if _, err := io.ReadFull(r, b); err != nil {
 			return nil, err
 		}
@@ -69,7 +71,7 @@ func readLine(r io.Reader) ([]byte, error) {
 			return line, nil
 		}
 	}
-	return nil, tooLarge(maxJSON)
+	return nil, tooLarge(maxLine)
 }
 
 func wipeAll(secrets []*oath.Secret) {

@@ -32,7 +32,7 @@ func TestParseSeeds(t *testing.T) {
 		{"a seed in JSON", `{"accounts":[{"seed":"abc"}]}` + "\n", `unknown field "seed"`},
 		{"a misspelt field", `{"accounts":[{"perod":30}]}` + "\n", `unknown field "perod"`},
 		{"two documents", "{} {}\n", "something follows"},
-		{"an endless line", strings.Repeat(" ", maxJSON+1) + "\n", "longer than"},
+		{"an endless line", strings.Repeat(" ", maxLine+1) + "\n", "longer than"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			req, seeds, err := parseSeeds(strings.NewReader(test.body))
