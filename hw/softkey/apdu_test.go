@@ -55,7 +55,6 @@ func TestUnknownCommands(t *testing.T) {
 		{"GET RESPONSE is not for this applet", "00c00000", hw.StatusInsUnknown},
 		{"RESET without DEAD", "00040000", hw.StatusWrongParams},
 		{"de-selection as ykman does it for a NEO", "a4040008", statusClaUnknown},
-		{"PIV", "00a4040005a000000308", hw.StatusFileNotFound},
 		{"OTP", "00a4040007a0000005272001", hw.StatusFileNotFound},
 		{"OpenPGP", "00a4040006d27600012401", hw.StatusFileNotFound},
 		{"FIDO", "00a4040008a0000006472f0001", hw.StatusFileNotFound},

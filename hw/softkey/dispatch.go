@@ -18,6 +18,9 @@ type applet interface {
 	execute(c command) effect
 }
 
+// leaver is an applet that wants to know when another one is selected.
+type leaver interface{ leave() }
+
 // application is an applet as it is installed on a key.
 type application struct {
 	aid    []byte
@@ -87,6 +90,11 @@ func (k *Key) selectApplet(c command) []byte {
 		return reply(nil, hw.StatusFileNotFound)
 	}
 	a := k.apps[i]
+	if k.selected != nil && k.selected != a {
+		if l, ok := k.selected.applet.(leaver); ok {
+			l.leave()
+		}
+	}
 	answer := a.open(!a.opened)
 	a.opened = true
 	k.selected, k.pending = a, nil
@@ -101,7 +109,7 @@ func (k *Key) delegate(c command) ([]byte, work) {
 	if e.status != hw.StatusOK {
 		return reply(e.data, e.status), e.work
 	}
-	if k.personality.garbles && undrained != nil {
+	if k.personality.garbles && undrained != nil && k.selected.more == insSendRemaining {
 		e.data = garble(e.data, undrained)
 	}
 	if e.listing || k.personality.chunking == chunkBytes {

@@ -30,8 +30,8 @@ const (
 	tagPartNumber    = 0x13
 )
 
-// deviceInfo is what a personality's Management applet tells. Of the applications only OATH is
-// there, so only it is enabled; the others are supported and switched off, as an owner can do.
+// deviceInfo is what a personality's Management applet tells. Only the applications that are there, OATH (20)
+// and PIV (10), are enabled; the others are supported and switched off, as an owner can do.
 type deviceInfo struct {
 	supported, enabled uint16
 	formFactor         byte

@@ -30,7 +30,8 @@ type personality struct {
 	// nfc is the ATR over NFC; nil if the key has no NFC.
 	nfc      []byte
 	version  [3]byte
-	extended bool // takes extended APDUs over USB
+	piv      firmware // of the PIV applet; zero if there is none
+	extended bool     // takes extended APDUs over USB
 	chunking chunking
 	chunk    int // bytes of an answer at most, for chunkBytes
 	mgmt     *deviceInfo
@@ -81,7 +82,7 @@ func yubiKey5(name string, patch func(*personality)) personality {
 		atr:     unhex("3bfd1300008131fe158073c021c057597562694b657940"),
 		nfc:     unhex("3b8d80018073c021c057597562694b6579f9"),
 		version: [3]byte{5, 4, 3}, extended: true, chunk: 256,
-		mgmt:     &deviceInfo{supported: 0x023f, enabled: 0x0020, formFactor: 0x01, nfc: true},
+		mgmt:     &deviceInfo{supported: 0x023f, enabled: 0x0030, formFactor: 0x01, nfc: true},
 		capacity: 32, full: hw.StatusNoSpace,
 		sha512: true, touch: true, rename: true, reset: true, calculateAll: true, password: true,
 		overwrites: true, exists: hw.StatusDataInvalid, notFound: hw.StatusDataInvalid,
@@ -89,6 +90,7 @@ func yubiKey5(name string, patch func(*personality)) personality {
 		reduces: true, wrongCode: hw.StatusWrongData, unknownParams: hw.StatusWrongParams,
 	}
 	patch(&p)
+	p.piv = p.version
 	return p
 }
 
@@ -96,14 +98,14 @@ var personalities = []personality{
 	yubiKey5("yubikey-5.7", func(p *personality) {
 		p.version = [3]byte{5, 7, 1}
 		p.capacity = 64
-		p.mgmt = &deviceInfo{supported: 0x033f, enabled: 0x0020, formFactor: 0x03, nfc: true, pages: true}
+		p.mgmt = &deviceInfo{supported: 0x033f, enabled: 0x0030, formFactor: 0x03, nfc: true, pages: true}
 	}),
 	yubiKey5("yubikey-5.4", func(*personality) {}),
 	yubiKey5("yubikey-4.3", func(p *personality) {
 		p.atr = unhex("3bf81300008131fe15597562696b657934d4")
 		p.nfc = nil
 		p.version = [3]byte{4, 3, 4}
-		p.mgmt = &deviceInfo{supported: 0x3f, enabled: 0x20, oneByte: true}
+		p.mgmt = &deviceInfo{supported: 0x3f, enabled: 0x30, oneByte: true}
 		p.rename = false
 		p.prefixOverwrites = true // yubikey-manager, ykman/cli/oath.py: 4.0.0 < version < 4.3.5
 	}),
@@ -111,7 +113,7 @@ var personalities = []personality{
 		name:    "neo",
 		atr:     unhex("3bfc1300008131fe15597562696b65794e454f7233e1"),
 		nfc:     unhex("3b8c8001597562696b65794e454f723358"),
-		version: [3]byte{1, 0, 2}, chunk: 254, garbles: true,
+		version: [3]byte{1, 0, 2}, piv: firmware{1, 0, 4}, chunk: 254, garbles: true,
 		listLimit: 2048, full: hw.StatusNoSpace,
 		reset: true, calculateAll: true, password: true,
 		overwrites: true, notFound: hw.StatusDataInvalid, badAlgorithm: hw.StatusWrongData, minKey: 1,
@@ -201,11 +203,19 @@ func (p *personality) applications(k *Key) []*application {
 		aid: aidOATH, more: insSendRemaining,
 		applet: &oathApplet{p: p, state: k.state, serial: serial, random: k.options.Random},
 	}}
-	if p.mgmt == nil {
+	var formFactor byte
+	if p.mgmt != nil {
+		formFactor = p.mgmt.formFactor
+		list = append(list, &application{
+			aid: aidManagement, more: insGetResponse,
+			applet: &mgmtApplet{info: p.mgmt, version: p.version, serial: serial},
+		})
+	}
+	if p.piv == (firmware{}) {
 		return list
 	}
 	return append(list, &application{
-		aid: aidManagement, more: insGetResponse,
-		applet: &mgmtApplet{info: p.mgmt, version: p.version, serial: serial},
+		aid: aidPIV, more: insGetResponse,
+		applet: &pivApplet{version: p.piv, state: k.state, serial: serial, formFactor: formFactor},
 	})
 }

@@ -417,8 +417,8 @@ func TestNitrokeyTruncatesOnly(t *testing.T) {
 // TestManagement compares with what a real YubiKey 5 told (Yubico/yubioath-flutter issue 727), but
 // for the applications that are enabled.
 func TestManagement(t *testing.T) {
-	const yubiKey54 = "2e" + "0102023f" + "03020020" + "0204" + "00cb85b7" + "040101" + "0503050403" + "06020000" + "07010f" +
-		"080100" + "0d02023f" + "0e020020" + "0a0100" + "0f0100"
+	const yubiKey54 = "2e" + "0102023f" + "03020030" + "0204" + "00cb85b7" + "040101" + "0503050403" + "06020000" + "07010f" +
+		"080100" + "0d02023f" + "0e020030" + "0a0100" + "0f0100"
 	tests := []struct {
 		name     string
 		options  Options
@@ -426,9 +426,9 @@ func TestManagement(t *testing.T) {
 		page     string
 	}{
 		{"5.4", Options{Personality: "yubikey-5.4", Serial: 0xcb85b7}, "Virtual mgr - FW version 5.4.3", yubiKey54},
-		{"hidden serial", Options{Personality: "yubikey-4.3", Serial: 7, HideSerial: true}, "Virtual mgr - FW version 4.3.4", "0601013f030120"},
-		{"no serial", Options{Personality: "yubikey-4.3"}, "Virtual mgr - FW version 4.3.4", "0601013f030120"},
-		{"4.3", Options{Personality: "yubikey-4.3", Serial: 7}, "Virtual mgr - FW version 4.3.4", "0c01013f0301200204" + "00000007"},
+		{"hidden serial", Options{Personality: "yubikey-4.3", Serial: 7, HideSerial: true}, "Virtual mgr - FW version 4.3.4", "0601013f030130"},
+		{"no serial", Options{Personality: "yubikey-4.3"}, "Virtual mgr - FW version 4.3.4", "0601013f030130"},
+		{"4.3", Options{Personality: "yubikey-4.3", Serial: 7}, "Virtual mgr - FW version 4.3.4", "0c01013f0301300204" + "00000007"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-// Package softkey is a security key in Go: it answers the APDUs of the OATH and Management applets as
+// Package softkey is a security key in Go: it answers the APDUs of the OATH, PIV and Management applets as
 // real keys of several makes do, each with its firmware's limits and oddities, for tests, for the
 // demonstration, and behind a real pcscd for programs that are not ours. It can be slow like a real
 // key, wait for a touch, and fail in the ways that hardware fails.

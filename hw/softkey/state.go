@@ -16,6 +16,8 @@ type state struct {
 	Code []byte `json:"code,omitempty"`
 	// Credentials are in the order of their places; a deleted one leaves a nil.
 	Credentials []*credential `json:"credentials,omitempty"`
+	// PIV is the PIV applet's part; nil before its first use.
+	PIV *pivState `json:"piv,omitempty"`
 }
 
 // credential is one account on the key.
@@ -93,6 +95,7 @@ func (s *state) clone() state {
 	t := *s
 	t.Salt, t.Code = bytes.Clone(s.Salt), bytes.Clone(s.Code)
 	t.Credentials = slices.Clone(s.Credentials)
+	t.PIV = s.PIV.clone()
 	for i, c := range t.Credentials {
 		if c != nil {
 			copied := *c
