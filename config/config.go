@@ -14,6 +14,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+
+	"github.com/oathd/oathd/internal/nearest"
 )
 
 const (
@@ -164,7 +166,7 @@ func checkEnvironment(environ []string) error {
 }
 
 func unknown(name string, known []string) error {
-	return fmt.Errorf("unknown setting %s (did you mean %q?)", quote(name), nearest(name, known))
+	return fmt.Errorf("unknown setting %s (did you mean %q?)", quote(name), nearest.To(name, known))
 }
 
 func sortedKeys(m map[string]any) []string {

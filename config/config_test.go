@@ -326,22 +326,6 @@ func TestNoHome(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	for word, want := range map[string]string{
-		"":                               "ab",
-		"kitten":                         "sitting",
-		"abc":                            "ab",
-		strings.Repeat("sitting", 10000): "sitting",
-	} {
-		if got := nearest(word, []string{"ab", "sitting"}); got != want {
-			t.Errorf("%.20s: got %s, want %s", word, got, want)
-		}
-	}
-	if d := edits("kitten", "sitting"); d != 3 {
-		t.Errorf("from kitten to sitting: got %d edits, want 3", d)
-	}
-}
-
 // FuzzFile reads what may stand in a file: it is refused, or gives a Config in which every value is allowed.
 func FuzzFile(f *testing.F) {
 	for _, seed := range []string{

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/oathd/oathd/internal/nearest"
 )
 
 // set puts a value into its field of c, or says what is allowed. raw is a string from the environment,
@@ -103,7 +105,7 @@ func (s Setting) setText(field *string, raw any) error {
 			return err
 		}
 	} else if len(s.Values) > 0 && !slices.Contains(s.Values, text) {
-		return fmt.Errorf("%s is none of %s (did you mean %q?)", quote(text), strings.Join(s.Values, ", "), nearest(text, s.Values))
+		return fmt.Errorf("%s is none of %s (did you mean %q?)", quote(text), strings.Join(s.Values, ", "), nearest.To(text, s.Values))
 	}
 	*field = text
 	return nil

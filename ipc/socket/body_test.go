@@ -68,18 +68,6 @@ func TestBodyEndsTooEarly(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	known := []string{"account", "key", "min_validity"}
-	for name, want := range map[string]string{
-		"acct": "account", "KEY": "key", "kye": "key", "validity": "min_validity",
-		"key" + strings.Repeat("x", 1<<20): "key",
-	} {
-		if got := nearest(name, known); got != want {
-			t.Errorf("nearest to %.20q is %q, want %q", name, got, want)
-		}
-	}
-}
-
 func TestPasswords(t *testing.T) {
 	var held []byte
 	d := start(t, route{"POST /v1/keys/{name}/unlock", func(w http.ResponseWriter, r *http.Request) error {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oathd/oathd/internal/nearest"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -69,7 +70,7 @@ func unknownName(what, name string, known []string) error {
 	err := badRequest("unknown %s %q", what, name)
 	err.Hint = "known here: " + list(known)
 	if len(known) > 0 {
-		err.Hint = "did you mean " + nearest(name, known) + "? " + err.Hint
+		err.Hint = "did you mean " + nearest.To(name, known) + "? " + err.Hint
 	}
 	return err
 }
@@ -79,39 +80,6 @@ func list(names []string) string {
 		return "none"
 	}
 	return strings.Join(names, ", ")
-}
-
-// nearest returns the candidate with the smallest edit distance to name.
-func nearest(name string, candidates []string) string {
-	best, least := "", int(^uint(0)>>1)
-	for _, c := range candidates {
-		if d := distance(name, c); d < least {
-			best, least = c, d
-		}
-	}
-	return best
-}
-
-// distance is the Levenshtein distance of a and b in bytes; names are compared by their beginnings only.
-func distance(a, b string) int {
-	a = a[:min(len(a), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // writeJSON answers with v. What goes wrong with the connection is nobody's concern any more.
