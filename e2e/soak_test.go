@@ -68,6 +68,9 @@ func soak(t *testing.T, bin string, cycles, codes int) (before, after footprint,
 // cycle pulls the first key and plugs it in again, n times, and waits for each to be noticed.
 func (d *daemon) cycle(n int) {
 	d.t.Helper()
+	if n == 0 {
+		return
+	}
 	events, err := d.client.Events(d.t.Context())
 	if err != nil {
 		d.t.Fatal(err)
@@ -81,9 +84,6 @@ func (d *daemon) cycle(n int) {
 		if _, err := d.client.MoveSoft(d.t.Context(), "1000001", moves[at%2].move); err != nil {
 			d.t.Fatal(err)
 		}
-	}
-	if n == 0 {
-		return
 	}
 	move()
 	for e, err := range events {
