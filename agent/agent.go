@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,7 +37,8 @@ type Bay interface {
 type Options struct {
 	Bay    Bay
 	Ledger *ledger.Ledger
-	Log    *slog.Logger
+	// Log is where what nobody asked about is written; nil means nowhere.
+	Log *slog.Logger
 	// BayName is "pcsc" or "soft", LedgerPath where the ledger lies; both are for Status.
 	BayName    string
 	LedgerPath string
@@ -65,12 +67,12 @@ const shutdownGrace = 2 * time.Second
 
 // Agent is the core. Its methods may be called from any goroutine once Run has started.
 type Agent struct {
-	Options
-	ledger  *ledger.Ledger
-	log     *slog.Logger
-	started time.Time
-	events  hub
-	ctx     context.Context
+	options   Options
+	ledger    *ledger.Ledger
+	log       *slog.Logger
+	started   time.Time
+	yardstick yardstick
+	events    hub
 
 	// view is what everybody reads, without a lock; publish replaces it.
 	view atomic.Pointer[view]
@@ -79,13 +81,12 @@ type Agent struct {
 	mu        sync.Mutex
 	book      *book
 	workers   []*worker
-	passwords map[string]*oath.Secret
+	passwords map[string]*oath.Secret // derived keys, by the applet's device id
 	inventory hw.Inventory
-	arrival   chan struct{}
-	cells     map[string]*cell
+	arrival   chan struct{} // closed when a key has been looked at
 
 	flights flights
-	board   board
+	touches touches
 	used    used
 	clock   clock
 	running sync.WaitGroup
@@ -96,17 +97,19 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 	if o.Copies == 0 {
 		o.Copies = defaultCopies
 	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	rows, err := o.Ledger.Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the ledger: %w", err)
 	}
 	a := &Agent{
-		Options: o, ledger: o.Ledger, log: o.Log, started: time.Now().UTC(), ctx: context.WithoutCancel(ctx),
-		book: newBook(rows), passwords: map[string]*oath.Secret{}, cells: map[string]*cell{}, arrival: make(chan struct{}),
+		options: o, ledger: o.Ledger, log: o.Log, started: time.Now(), yardstick: yardstick{rows.Salt, rows.Step},
+		book: newBook(rows, o.Copies), passwords: map[string]*oath.Secret{}, arrival: make(chan struct{}),
+		used: used{ledger: o.Ledger},
 	}
-	a.book.wanted = o.Copies
-	a.used.ledger = o.Ledger
-	a.clock.reset()
+	a.clock.set(a.started)
 	a.publish()
 	return a, nil
 }
@@ -114,7 +117,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 // Run watches the bay until ctx ends, and returns when all workers have ended, or after two seconds: a card
 // call that another program blocks cannot be broken off.
 func (a *Agent) Run(ctx context.Context) error {
-	err := a.Bay.Watch(ctx, a.plugged)
+	err := a.options.Bay.Watch(ctx, a.plugged)
 	a.plugged(hw.Inventory{})
 	ended := make(chan struct{})
 	go func() {
@@ -136,9 +139,8 @@ func (a *Agent) Run(ctx context.Context) error {
 func (a *Agent) wipe() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for id, key := range a.passwords {
-		key.Wipe()
-		delete(a.passwords, id)
+	for id := range a.passwords {
+		a.forgetLocked(id)
 	}
 }
 
@@ -148,51 +150,48 @@ func (a *Agent) plugged(now hw.Inventory) {
 	a.mu.Lock()
 	var stay, left, came []*worker
 	for _, w := range a.workers {
-		if holds(now.Slots, w.slot) {
+		if slices.ContainsFunc(now.Slots, w.slot.Same) {
 			stay = append(stay, w)
 		} else {
 			left = append(left, w)
 		}
 	}
 	for _, slot := range now.Slots {
-		if !a.works(slot) {
-			came = append(came, newWorker(slot, a.Bay))
+		if !slices.ContainsFunc(a.workers, func(w *worker) bool { return w.slot.Same(slot) }) {
+			came = append(came, newWorker(slot, a.options.Bay))
 		}
 	}
-	before := a.inventory
-	seen := a.view.Load()
+	before, seen := a.inventory, a.view.Load()
 	a.workers, a.inventory = append(stay, came...), now
-	a.emptyCells(left)
 	a.publish()
 	a.mu.Unlock()
 
 	a.reportTrouble(before.Trouble, now.Trouble)
 	for _, w := range left {
-		w.stop()
-		a.events.publish(seen.keyEvent(api.EventKeyOut, w))
+		a.left(w, seen)
 	}
 	for _, w := range came {
 		a.running.Go(w.run)
-		w.submit(a.identify(w, false))
+		a.look(w, false)
 	}
 }
 
-func holds(slots []hw.Slot, s hw.Slot) bool {
-	for _, t := range slots {
-		if t.Same(s) {
-			return true
-		}
+// left ends a worker whose key is gone, and notes when that was. seen is how the key was shown.
+func (a *Agent) left(w *worker, seen *view) {
+	w.stop()
+	e := seen.keyEvent(api.EventKeyOut, w)
+	a.events.publish(e)
+	if k := seen.keys[e.Key]; k == nil || k.State == api.KeySeen {
+		return
 	}
-	return false
-}
-
-func (a *Agent) works(s hw.Slot) bool {
-	for _, w := range a.workers {
-		if w.slot.Same(s) {
-			return true
-		}
+	err := a.observe(func(d *draft) error {
+		k := d.keys[e.Key]
+		k.LastSeen = now()
+		return d.putKey(k)
+	})
+	if err != nil {
+		a.log.Warn("cannot record when a key was last seen", "key", e.KeyLabel, "error", err)
 	}
-	return false
 }
 
 func (a *Agent) reportTrouble(before, now error) {
@@ -214,7 +213,7 @@ func (a *Agent) arrived() {
 	a.arrival = make(chan struct{})
 }
 
-// nextArrival is closed when the next key has been identified.
+// nextArrival is closed when the next key has been looked at.
 func (a *Agent) nextArrival() <-chan struct{} {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -226,7 +225,8 @@ func (a *Agent) Status() api.Status {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := api.Status{
-		Version: a.Version, API: api.Version, PID: os.Getpid(), Started: a.started, Bay: a.BayName, Ledger: a.LedgerPath,
+		Version: a.options.Version, API: api.Version, PID: os.Getpid(), Started: a.started.UTC(),
+		Bay: a.options.BayName, Ledger: a.options.LedgerPath,
 		Readers: a.inventory.Readers, Keys: len(a.workers), OpenIntents: len(a.book.intents),
 	}
 	if t := a.inventory.Trouble; t != nil {
@@ -246,4 +246,12 @@ func (a *Agent) Audit(ctx context.Context) (api.Audit, error) {
 		log.Entries[i] = api.AuditEntry{Seq: e.Seq, At: e.At, Who: e.Who, What: e.What, Prev: e.Prev, Hash: e.Hash}
 	}
 	return log, nil
+}
+
+// String is how the audit log names a caller.
+func (c Caller) String() string {
+	if c.Name == "" {
+		return fmt.Sprintf("uid %d, pid %d", c.UID, c.PID)
+	}
+	return fmt.Sprintf("%s (uid %d, pid %d)", c.Name, c.UID, c.PID)
 }

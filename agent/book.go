@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 	"slices"
 
 	"github.com/oathd/oathd/ipc/api"
@@ -11,13 +10,14 @@ import (
 
 // book is the ledger in memory. It is guarded by Agent.mu and changes only through a draft.
 type book struct {
-	salt     []byte
-	step     uint64
 	keys     map[string]ledger.Key
 	seeds    map[string]ledger.Seed
 	accounts map[string]ledger.Account
 	copies   map[copyRef]ledger.Copy
 	intents  map[string]ledger.Intent
+	// prints finds a seed by either fingerprint, owners the account that has a seed.
+	prints map[string]string
+	owners map[string]string
 	// wanted is how many copies an account gets when nothing else is said.
 	wanted int
 }
@@ -25,24 +25,31 @@ type book struct {
 // copyRef is the identity of a copy: a key's id and the credential id on it.
 type copyRef struct{ key, cred string }
 
-func newBook(b *ledger.Book) *book {
+func newBook(b *ledger.Book, wanted int) *book {
 	k := &book{
-		salt:     b.Salt,
-		step:     b.Step,
 		keys:     make(map[string]ledger.Key, len(b.Keys)),
 		seeds:    make(map[string]ledger.Seed, len(b.Seeds)),
 		accounts: make(map[string]ledger.Account, len(b.Accounts)),
 		copies:   make(map[copyRef]ledger.Copy, len(b.Copies)),
 		intents:  make(map[string]ledger.Intent, len(b.Intents)),
+		prints:   make(map[string]string, 2*len(b.Seeds)),
+		owners:   make(map[string]string, len(b.Accounts)),
+		wanted:   wanted,
 	}
 	for _, r := range b.Keys {
 		k.keys[r.ID] = r
 	}
 	for _, r := range b.Seeds {
 		k.seeds[r.ID] = r
+		for _, print := range printsOf(r).each() {
+			k.prints[print] = r.ID
+		}
 	}
 	for _, r := range b.Accounts {
 		k.accounts[r.ID] = r
+		if r.Seed != "" {
+			k.owners[r.Seed] = r.ID
+		}
 	}
 	for _, r := range b.Copies {
 		k.copies[copyRef{r.Key, r.CredID}] = r
@@ -55,20 +62,18 @@ func newBook(b *ledger.Book) *book {
 
 // copiesOn returns the copies on a key.
 func (b *book) copiesOn(key string) []ledger.Copy {
-	var list []ledger.Copy
-	for ref, c := range b.copies {
-		if ref.key == key {
-			list = append(list, c)
-		}
-	}
-	return list
+	return b.copiesWhere(func(c ledger.Copy) bool { return c.Key == key })
 }
 
 // copiesOf returns an account's copies.
 func (b *book) copiesOf(account string) []ledger.Copy {
+	return b.copiesWhere(func(c ledger.Copy) bool { return c.Account == account })
+}
+
+func (b *book) copiesWhere(match func(ledger.Copy) bool) []ledger.Copy {
 	var list []ledger.Copy
 	for _, c := range b.copies {
-		if c.Account == account {
+		if match(c) {
 			list = append(list, c)
 		}
 	}
@@ -87,14 +92,30 @@ func (b *book) intentsOf(account string) []ledger.Intent {
 	return list
 }
 
-// accountOfSeed returns the account that has the seed.
-func (b *book) accountOfSeed(seed string) (ledger.Account, bool) {
-	for _, a := range b.accounts {
-		if a.Seed == seed {
-			return a, true
+// openPut returns the open intent to write a credential, if there is one.
+func (b *book) openPut(ref copyRef) (ledger.Intent, bool) {
+	for _, i := range b.intents {
+		if i.Kind == intentPut && i.Key == ref.key && i.CredID == ref.cred {
+			return i, true
 		}
 	}
-	return ledger.Account{}, false
+	return ledger.Intent{}, false
+}
+
+// accountOfSeed returns the account that has the seed.
+func (b *book) accountOfSeed(seed string) (ledger.Account, bool) {
+	a, ok := b.accounts[b.owners[seed]]
+	return a, ok
+}
+
+// seedOf finds the seed with one of these fingerprints.
+func (b *book) seedOf(p prints) (ledger.Seed, bool) {
+	for _, print := range p.each() {
+		if id, ok := b.prints[print]; ok {
+			return b.seeds[id], true
+		}
+	}
+	return ledger.Seed{}, false
 }
 
 // draft is a change of book and ledger in one: what the ledger refuses is undone in memory.
@@ -131,12 +152,36 @@ func (d *draft) putKey(k ledger.Key) error {
 
 func (d *draft) putSeed(s ledger.Seed) error {
 	put(d, d.seeds, s.ID, s)
+	for _, print := range printsOf(s).each() {
+		put(d, d.prints, print, s.ID)
+	}
 	return d.tx.PutSeed(s)
+}
+
+func (d *draft) dropSeed(s ledger.Seed) error {
+	drop(d, d.seeds, s.ID)
+	for _, print := range printsOf(s).each() {
+		if d.prints[print] == s.ID {
+			drop(d, d.prints, print)
+		}
+	}
+	return d.tx.DeleteSeed(s.ID)
 }
 
 func (d *draft) putAccount(a ledger.Account) error {
 	put(d, d.accounts, a.ID, a)
+	if a.Seed != "" {
+		put(d, d.owners, a.Seed, a.ID)
+	}
 	return d.tx.PutAccount(a)
+}
+
+func (d *draft) dropAccount(a ledger.Account) error {
+	drop(d, d.accounts, a.ID)
+	if d.owners[a.Seed] == a.ID {
+		drop(d, d.owners, a.Seed)
+	}
+	return d.tx.DeleteAccount(a.ID)
 }
 
 func (d *draft) putCopy(c ledger.Copy) error {
@@ -144,9 +189,9 @@ func (d *draft) putCopy(c ledger.Copy) error {
 	return d.tx.PutCopy(c)
 }
 
-func (d *draft) dropCopy(c ledger.Copy) error {
-	drop(d, d.copies, copyRef{c.Key, c.CredID})
-	return d.tx.DeleteCopy(c.Key, c.CredID)
+func (d *draft) dropCopy(ref copyRef) error {
+	drop(d, d.copies, ref)
+	return d.tx.DeleteCopy(ref.key, ref.cred)
 }
 
 func (d *draft) putIntent(i ledger.Intent) error {
@@ -165,28 +210,26 @@ func (d *draft) dropIfEmpty(account string) error {
 	if !ok || len(d.copiesOf(account)) > 0 || len(d.intentsOf(account)) > 0 {
 		return nil
 	}
-	drop(d, d.accounts, account)
-	if err := d.tx.DeleteAccount(account); err != nil {
+	if err := d.dropAccount(a); err != nil {
 		return err
 	}
-	if _, used := d.accountOfSeed(a.Seed); a.Seed == "" || used {
-		return nil
+	if s, ok := d.seeds[a.Seed]; ok && d.owners[s.ID] == "" {
+		return d.dropSeed(s)
 	}
-	drop(d, d.seeds, a.Seed)
-	return d.tx.DeleteSeed(a.Seed)
+	return nil
 }
 
-// change makes an audited change of the ledger and shows it to everybody. A commit is brief and is not
-// broken off when the caller goes: what was done to a card has to be written down.
-func (a *Agent) change(ctx context.Context, who Caller, what string, f func(*draft) error) error {
+// change makes an audited change of the ledger and shows it to everybody. It is not broken off when the caller
+// goes: a commit is brief, and what was done to a card has to be written down.
+func (a *Agent) change(who Caller, what string, f func(*draft) error) error {
 	return a.commit(f, func(g func(*ledger.Tx) error) error {
-		return a.ledger.Change(context.WithoutCancel(ctx), who.String(), what, g)
+		return a.ledger.Change(context.Background(), who.String(), what, g)
 	})
 }
 
 // observe records what was seen of a key; nobody decided it, so it is not audited.
-func (a *Agent) observe(ctx context.Context, f func(*draft) error) error {
-	return a.commit(f, func(g func(*ledger.Tx) error) error { return a.ledger.Observe(context.WithoutCancel(ctx), g) })
+func (a *Agent) observe(f func(*draft) error) error {
+	return a.commit(f, func(g func(*ledger.Tx) error) error { return a.ledger.Observe(context.Background(), g) })
 }
 
 func (a *Agent) commit(f func(*draft) error, save func(func(*ledger.Tx) error) error) error {
@@ -205,14 +248,6 @@ func (a *Agent) commit(f func(*draft) error, save func(func(*ledger.Tx) error) e
 	}
 	a.publish()
 	return nil
-}
-
-// String is how the audit log names a caller.
-func (c Caller) String() string {
-	if c.Name == "" {
-		return fmt.Sprintf("uid %d, pid %d", c.UID, c.PID)
-	}
-	return fmt.Sprintf("%s (uid %d, pid %d)", c.Name, c.UID, c.PID)
 }
 
 // ledgerError keeps an error that already speaks the API's language and explains any other as the ledger's.

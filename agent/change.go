@@ -13,7 +13,7 @@ import (
 // Rename gives an account another name, in the ledger at once and on each key that can; a key that is not plugged in
 // follows with Resume, one whose firmware cannot rename keeps the old name under the same account.
 func (a *Agent) Rename(ctx context.Context, who Caller, account string, r api.RenameRequest) (api.Report, error) {
-	acc, err := a.findRecorded(ctx, account)
+	acc, err := a.findRecorded(ctx, account, "rename")
 	if err != nil {
 		return api.Report{}, err
 	}
@@ -23,7 +23,7 @@ func (a *Agent) Rename(ctx context.Context, who Caller, account string, r api.Re
 		return api.Report{}, err
 	}
 	what := fmt.Sprintf("rename %s to %s", acc.Label(), name.Label())
-	err = a.change(ctx, who, what, func(d *draft) error {
+	err = a.change(who, what, func(d *draft) error {
 		row := d.accounts[acc.ID]
 		row.Issuer, row.Name = r.Issuer, r.Name
 		if err := d.putAccount(row); err != nil {
@@ -42,7 +42,15 @@ func (a *Agent) Rename(ctx context.Context, who Caller, account string, r api.Re
 	return a.carryOut(ctx, who, acc, intentRename, ""), nil
 }
 
+// intendRename plans the rename of one copy, in place of an earlier one that was not carried out.
 func (d *draft) intendRename(c ledger.Copy, name oath.Account) error {
+	for _, i := range d.intentsOf(c.Account) {
+		if i.Kind == intentRename && i.Key == c.Key && i.CredID == c.CredID {
+			if err := d.dropIntent(i.ID); err != nil {
+				return err
+			}
+		}
+	}
 	name.Type, name.Period = c.Type, c.Period
 	if c.State == string(api.CopyMissing) || c.CredID == name.ID() {
 		return nil
@@ -53,55 +61,46 @@ func (d *draft) intendRename(c ledger.Copy, name oath.Account) error {
 	})
 }
 
-// findRecorded finds an account that is in the ledger.
-func (a *Agent) findRecorded(ctx context.Context, selector string) (*accountView, error) {
-	acc, err := a.findFresh(ctx, selector)
-	if err != nil {
-		return nil, err
-	}
-	if !acc.recorded {
-		return nil, refuse(api.CodeNotAdopted, fmt.Sprintf("run \"oathctl key adopt %s\"", acc.sources[0].KeyLabel),
-			"cannot change %s: its key is not adopted", acc.Label())
-	}
-	return acc, nil
-}
-
-// checkNewName refuses a name that no key could hold, or that is taken on one of the account's keys.
+// checkNewName refuses a name that no key could hold, that means something else, or that is taken.
 func (a *Agent) checkNewName(acc *accountView, name oath.Account) error {
 	if name.Digits == 0 {
 		name.Digits = 6 // an unproven copy has not told; the name does not depend on it
 	}
 	if err := name.Validate(); err != nil {
-		return wrap(api.CodeBadRequest, err, "cannot rename %s", acc.Label())
+		e := wrap(api.CodeBadRequest, err, "cannot rename %s", acc.Label())
+		e.Hint = "choose another name"
+		return e
 	}
 	if name.Steam() != acc.Steam {
 		return refuse(api.CodeBadRequest, "choose another issuer", "cannot rename %s: the issuer \"Steam\" stands for another form of code", acc.Label())
 	}
+	taken := slices.ContainsFunc(a.view.Load().namesakes(name), func(other *accountView) bool { return other.ID != acc.ID })
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, c := range a.book.copiesOf(acc.ID) {
-		other, taken := a.book.copies[copyRef{c.Key, name.ID()}]
-		if taken && other.Account != acc.ID {
-			return refuse(api.CodeExists, "choose another name", "cannot rename %s: %s is another account", acc.Label(), name.Label())
-		}
+		other, there := a.book.copies[copyRef{c.Key, name.ID()}]
+		taken = taken || there && other.Account != acc.ID
+	}
+	if taken {
+		return refuse(api.CodeExists, "choose another name", "cannot rename %s: %s is another account", acc.Label(), name.Label())
 	}
 	return nil
 }
 
 // carryOut finishes an account's intents of one kind, as far as the keys are plugged in.
 func (a *Agent) carryOut(ctx context.Context, who Caller, acc *accountView, kind, key string) api.Report {
-	f := &finishing{a: a, who: who, step: func(api.Step) {}}
-	f.run(ctx, func(i ledger.Intent) bool {
+	f := &finishing{a: a, who: who, steps: teller{step: func(api.Step) {}}}
+	report := f.finish(ctx, func(i ledger.Intent) bool {
 		return i.Account == acc.ID && i.Kind == kind && (key == "" || i.Key == key)
 	})
 	a.events.publish(api.Event{Kind: api.EventAccounts, Account: acc.ID, Label: acc.Label()})
-	return f.report()
+	return report
 }
 
 // Remove deletes an account from one key, or from all (""). Without force it refuses to delete the last copy that is proved, or
 // the last one of all.
 func (a *Agent) Remove(ctx context.Context, who Caller, account, key string, force bool) (api.Report, error) {
-	acc, err := a.findRecorded(ctx, account)
+	acc, err := a.findRecorded(ctx, account, "remove")
 	if err != nil {
 		return api.Report{}, err
 	}
@@ -114,14 +113,14 @@ func (a *Agent) Remove(ctx context.Context, who Caller, account, key string, for
 		where, on = k.Label, k.ID
 	}
 	chosen := func(s source) bool { return on == "" || s.Key == on }
-	if !slices.ContainsFunc(acc.sources, chosen) && on != "" {
+	if on != "" && !slices.ContainsFunc(acc.sources, chosen) {
 		return api.Report{}, refuse(api.CodeNotFound, "it is "+acc.note(), "cannot remove %s from %s: it is not there", acc.Label(), where)
 	}
 	if !force && lastCopies(acc, chosen) {
 		return api.Report{}, refuse(api.CodeLastCopy, "use --force if the account is closed, or its seed is kept elsewhere",
 			"cannot remove %s from %s: that would destroy the last copy", acc.Label(), where)
 	}
-	err = a.change(ctx, who, fmt.Sprintf("remove %s from %s", acc.Label(), where), func(d *draft) error {
+	err = a.change(who, fmt.Sprintf("remove %s from %s", acc.Label(), where), func(d *draft) error {
 		return d.intendRemoval(acc.ID, on)
 	})
 	if err != nil {
@@ -133,9 +132,9 @@ func (a *Agent) Remove(ctx context.Context, who Caller, account, key string, for
 // lastCopies reports whether nothing of worth would remain: no proved (or written) copy where there was one, no copy at all
 // where there was none.
 func lastCopies(acc *accountView, chosen func(source) bool) bool {
-	valuable := func(s source) bool { return s.proved || s.State == api.CopyWritten }
+	valuable := source.sure
 	if !slices.ContainsFunc(acc.sources, valuable) {
-		valuable = func(s source) bool { return s.State == api.CopyUnproven }
+		valuable = source.there
 	}
 	lost, left := 0, 0
 	for _, s := range acc.sources {
@@ -150,7 +149,7 @@ func lastCopies(acc *accountView, chosen func(source) bool) bool {
 	return lost > 0 && left == 0
 }
 
-// intendRemoval turns the copies, and the open attempts to make some, into intents to delete. What is
+// intendRemoval turns the copies, and what open attempts may have left, into intents to delete. What is
 // missing already is forgotten.
 func (d *draft) intendRemoval(account, key string) error {
 	for _, i := range d.intentsOf(account) {
@@ -160,8 +159,8 @@ func (d *draft) intendRemoval(account, key string) error {
 		if err := d.dropIntent(i.ID); err != nil {
 			return err
 		}
-		if i.Kind == intentPut {
-			if err := d.intendDelete(ledger.Copy{Key: i.Key, CredID: i.CredID, Account: account, Seed: i.Seed, Touch: i.Touch}); err != nil {
+		if left := leftBehind(i); left != "" {
+			if err := d.intendDelete(ledger.Copy{Key: i.Key, CredID: left, Account: account, Seed: i.Seed, Touch: i.Touch}); err != nil {
 				return err
 			}
 		}
@@ -172,7 +171,7 @@ func (d *draft) intendRemoval(account, key string) error {
 		}
 		forget := d.intendDelete
 		if c.State == string(api.CopyMissing) {
-			forget = d.dropCopy
+			forget = func(c ledger.Copy) error { return d.dropCopy(copyRef{c.Key, c.CredID}) }
 		}
 		if err := forget(c); err != nil {
 			return err
@@ -186,4 +185,15 @@ func (d *draft) intendDelete(c ledger.Copy) error {
 		ID: ledger.NewID(), Kind: intentDelete, Key: c.Key, CredID: c.CredID,
 		Account: c.Account, Seed: c.Seed, Touch: c.Touch, CreatedAt: now(),
 	})
+}
+
+// leftBehind is the credential that an attempt may have left on the key, beside the copy in the ledger.
+func leftBehind(i ledger.Intent) string {
+	switch i.Kind {
+	case intentPut:
+		return i.CredID
+	case intentRename:
+		return i.NewCredID
+	}
+	return ""
 }

@@ -27,118 +27,151 @@ func (a *Agent) Code(ctx context.Context, who Caller, r api.CodeRequest) (api.Co
 	if err != nil {
 		return api.Code{}, err
 	}
-	if r.MinValidity < 0 || acc.Period > 0 && r.MinValidity > acc.Period {
-		return api.Code{}, refuse(api.CodeBadRequest, "", "cannot give a code that lives %d s: the account's step is %d s", r.MinValidity, acc.Period)
+	if err := checkRequest(r, acc); err != nil {
+		return api.Code{}, err
 	}
 	if r.Key == "" && !r.Fresh && !r.Pair {
 		if code, ok := acc.cell.load(now, time.Duration(r.MinValidity)*time.Second); ok {
 			return code, nil
 		}
 	}
-	return a.compute(ctx, who, r, acc)
+	f, err := a.plan(ctx, r, acc)
+	if err != nil {
+		return api.Code{}, err
+	}
+	return a.fly(ctx, who, f)
 }
 
 // checkClock refuses to compute codes while the clock is surely wrong, and forgets those from before a jump.
 func (a *Agent) checkClock(now time.Time) error {
-	if now.Before(a.BuildTime) {
+	if now.Before(a.options.BuildTime) {
 		return refuse(api.CodeClock, "set the clock, e.g. with \"timedatectl set-ntp true\"",
 			"cannot compute codes: the clock says %s, which is before this program was built", now.Format(time.DateTime))
 	}
 	if a.clock.jumped(now) {
-		a.emptyAllCells()
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		a.publish() // with empty cells
 	}
 	return nil
 }
 
-// compute asks the keys. acc is what the view showed when the request came.
-func (a *Agent) compute(ctx context.Context, who Caller, r api.CodeRequest, acc *accountView) (api.Code, error) {
-	sources, err := a.sourcesFor(acc, r.Key)
-	if err != nil {
-		return api.Code{}, err
+func checkRequest(r api.CodeRequest, acc *accountView) error {
+	switch hotp := acc.oath.Type == oath.HOTP; {
+	case hotp && r.Pair:
+		return refuse(api.CodeBadRequest, "ask twice: each code of a counter is a new one", "cannot give a pair of codes of %s: it counts, and has no time steps", acc.Label())
+	case r.MinValidity < 0 || !hotp && r.MinValidity > acc.Period:
+		return refuse(api.CodeBadRequest, fmt.Sprintf("ask for 0 to %d", acc.Period), "cannot give a code that lives %d s: the account's step is %d s", r.MinValidity, acc.Period)
 	}
-	if acc.oath.Type == oath.HOTP {
-		return a.fly(ctx, who, &flight{acc: acc, sources: sources})
-	}
-	step, err := a.chooseStep(ctx, r, acc, sources[0].Touch)
-	if err != nil {
-		return api.Code{}, err
-	}
-	id := fmt.Sprintf("%s %s %d %t", acc.ID, r.Key, step, r.Pair)
-	return a.fly(ctx, who, &flight{id: id, acc: acc, sources: sources, step: step, pair: r.Pair})
+	return nil
 }
 
-// sourcesFor lists the copies that can be asked now, best first, or says why there is none.
-func (a *Agent) sourcesFor(acc *accountView, selector string) ([]source, error) {
-	sources := acc.sources
+// plan settles which keys are asked for which step. Where no key seems to have the account, those that could not be used
+// so far are looked at again.
+func (a *Agent) plan(ctx context.Context, r api.CodeRequest, acc *accountView) (*flight, error) {
+	sources, key, err := a.sourcesFor(acc, r.Key)
+	if err != nil && a.recheck(ctx) {
+		if again := a.view.Load().accounts[acc.ID]; again != nil {
+			acc = again
+		}
+		sources, key, err = a.sourcesFor(acc, r.Key)
+	}
+	if err != nil {
+		return nil, err
+	}
+	f := &flight{acc: acc, sources: sources, fresh: r.Fresh, id: flightID{account: acc.ID, key: key, pair: r.Pair}}
+	if f.hotp() {
+		return f, nil
+	}
+	margin := time.Duration(r.MinValidity) * time.Second
+	if sources[0].Touch {
+		margin = max(margin, min(touchMargin, time.Duration(acc.Period)*time.Second/3))
+	}
+	f.id.step = oath.Step(time.Now().Add(margin), acc.Period)
+	if r.Fresh {
+		f.id.step, err = a.reserve(ctx, f)
+	}
+	return f, err
+}
+
+// sourcesFor lists the copies that can be asked now, best first, or says why there is none. It also
+// returns the id of the key that the selector names.
+func (a *Agent) sourcesFor(acc *accountView, selector string) ([]source, string, error) {
+	sources, key := acc.sources, ""
 	if selector != "" {
 		k, err := a.view.Load().findKey(selector)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
+		key = k.ID
 		sources = slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return s.Key != k.ID })
 		if len(sources) == 0 {
-			return nil, refuse(api.CodeNotFound, "it is "+acc.note(), "cannot give a code of %s from %s: it is not on that key", acc.Label(), k.Label)
+			return nil, "", refuse(api.CodeNotFound, "it is "+acc.note(), "cannot give a code of %s from %s: it is not on that key", acc.Label(), k.Label)
 		}
 	}
 	ready := slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return !s.ready() })
 	if len(ready) == 0 {
-		return nil, a.unavailable(acc, sources)
+		return nil, "", a.unavailable(acc, sources)
 	}
-	return ready, nil
+	return ready, key, nil
 }
 
 // unavailable says where the account's copies are and what to do.
 func (a *Agent) unavailable(acc *accountView, sources []source) error {
 	v := a.view.Load()
 	var where []string
-	e := refuse(api.CodeKeyAbsent, "", "")
+	var candidates []api.Candidate
 	for _, s := range sources {
 		k := v.keys[s.Key]
-		if k == nil {
+		if s.State == api.CopyMissing || k == nil {
 			continue
 		}
 		if s.Present && s.Locked {
-			return refuse(api.CodeLocked, fmt.Sprintf("run \"oathctl password unlock %s\"", k.Label), "cannot give a code of %s: %s is locked", acc.Label(), k.Label)
+			return lockedKey(k.Label, "cannot give a code of %s: %s is locked", acc.Label(), k.Label)
 		}
-		if s.State == api.CopyMissing {
-			continue
-		}
-		where = append(where, strings.TrimSuffix(fmt.Sprintf("%s (%s)", k.Label, k.note()), " ()"))
-		e.Candidates = append(e.Candidates, api.Candidate{ID: k.ID, Label: k.Label, Note: k.note()})
+		where = append(where, k.Label+k.parenthesis())
+		candidates = append(candidates, api.Candidate{ID: k.ID, Label: k.Label, Note: k.note()})
 	}
 	if len(where) == 0 {
 		return refuse(api.CodeKeyAbsent, "enrol it anew at the service, or add the seed from where it is kept", "cannot give a code of %s: no key holds it any more", acc.Label())
 	}
-	e.Message = fmt.Sprintf("cannot give a code: %s is on %s", acc.Label(), strings.Join(where, " and "))
-	e.Hint = "plug the key in, or hold it to the reader"
-	if t := a.Status(); t.Trouble != "" {
-		e.Message += "; and no key can be seen: " + t.Trouble
-		e.Hint = cmp.Or(t.Hint, e.Hint)
-	}
+	e := refuse(api.CodeKeyAbsent, "plug the key in, or hold it to the reader", "cannot give a code: %s is on %s", acc.Label(), strings.Join(where, " and "))
+	e.Candidates = candidates
+	a.blame(v, e)
 	return e
 }
 
-// chooseStep picks the time step to compute and marks what is to be fresh. It waits for the next step where a
-// fresh code is asked for and this step's was handed out.
-func (a *Agent) chooseStep(ctx context.Context, r api.CodeRequest, acc *accountView, touch bool) (uint64, error) {
-	margin := time.Duration(r.MinValidity) * time.Second
-	if touch {
-		margin = max(margin, min(touchMargin, time.Duration(acc.Period)*time.Second/3))
+// blame adds why a key that is plugged in may not have been recognised.
+func (a *Agent) blame(v *view, e *api.Error) {
+	if s := a.Status(); s.Trouble != "" {
+		e.Message += "; and no key can be seen: " + s.Trouble
+		e.Hint = cmp.Or(s.Hint, e.Hint)
+		return
 	}
-	now := time.Now()
-	step := oath.Step(now.Add(margin), acc.Period)
-	n := uint64(1)
-	if r.Pair {
-		n = 2
+	for _, k := range v.keyList {
+		if k.State == api.KeySeen && k.Trouble != "" {
+			e.Message += fmt.Sprintf("; and the key in %s: %s", k.Reader, k.Trouble)
+			e.Hint = cmp.Or(k.Hint, e.Hint)
+		}
 	}
-	if !r.Fresh {
-		return step, a.used.mark(ctx, acc.seed, step, n)
+}
+
+// reserve finds the first step that was never handed out, waits until it begins and marks it. Who gives up meanwhile
+// has used up nothing.
+func (a *Agent) reserve(ctx context.Context, f *flight) (uint64, error) {
+	for step := f.id.step; ; {
+		free, err := a.used.free(f.acc.seed, step, f.steps())
+		if err != nil {
+			return 0, err
+		}
+		if err := waitUntil(ctx, oath.StepStart(free, f.acc.Period)); err != nil {
+			return 0, cardError(err, "cannot wait for a fresh code of %s", f.acc.Label())
+		}
+		if ours, err := a.used.claim(f.acc.seed, free, f.steps()); ours || err != nil {
+			return free, err
+		}
+		step = free
 	}
-	step, err := a.used.reserve(ctx, acc.seed, step, n)
-	if err != nil {
-		return 0, err
-	}
-	return step, waitUntil(ctx, oath.StepStart(step, acc.Period))
 }
 
 // waitUntil returns at the moment, or when ctx ends.
@@ -149,26 +182,23 @@ func waitUntil(ctx context.Context, moment time.Time) error {
 	case <-timer.C:
 		return nil
 	case <-ctx.Done():
-		return cardError(ctx.Err(), "cannot wait for the next time step")
+		return ctx.Err()
 	}
 }
 
 // calculate is the unit of work that yields the flight's code.
-func (f *flight) calculate(s *ykoath.Session, from source) error {
-	if f.acc.oath.Type == oath.HOTP {
-		value, err := f.one(s, from, nil)
-		f.code.Code = value
+func (f *flight) calculate(s *ykoath.Session, from source) (err error) {
+	if f.hotp() {
+		f.code.Code, err = f.one(s, from, nil)
 		return err
 	}
-	value, err := f.one(s, from, oath.Challenge(f.step))
-	if err != nil {
+	step, period := f.id.step, f.acc.Period
+	if f.code.Code, err = f.one(s, from, oath.Challenge(step)); err != nil {
 		return err
 	}
-	f.code.Code = value
-	f.code.ValidFrom = oath.StepStart(f.step, f.acc.Period).UTC()
-	f.code.ValidUntil = oath.StepStart(f.step+1, f.acc.Period).UTC()
-	if f.pair {
-		f.code.Next, err = f.one(s, from, oath.Challenge(f.step+1))
+	f.code.ValidFrom, f.code.ValidUntil = oath.StepStart(step, period).UTC(), oath.StepStart(step+1, period).UTC()
+	if f.id.pair {
+		f.code.Next, err = f.one(s, from, oath.Challenge(step+1))
 	}
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath"
 )
 
 // Coverage draws accounts × keys, as the ledger and the keys that are plugged in tell.
@@ -21,7 +22,7 @@ func (a *Agent) Coverage() api.Coverage {
 			continue
 		}
 		row := api.CoverageRow{Account: acc.Account, Risk: v.risk(acc)}
-		row.Advice = acc.advice(row.Risk)
+		row.Advice = v.advice(acc, row.Risk)
 		c.Rows = append(c.Rows, row)
 		switch {
 		case acc.Superseded:
@@ -36,21 +37,16 @@ func (a *Agent) Coverage() api.Coverage {
 
 // risk says what the loss of a key would mean for the account.
 func (v *view) risk(acc *accountView) api.Risk {
-	there, soft := 0, 0
+	soft := true
 	for _, s := range acc.sources {
-		if s.State != api.CopyMissing && s.State != api.CopyPending {
-			there++
-			if s.Soft {
-				soft++
-			}
-		}
+		soft = soft && (s.Soft || !s.there())
 	}
 	switch {
-	case there == 0:
+	case !acc.live:
 		return api.RiskNoCopy
-	case soft == there && v.anyReal():
+	case soft && v.anyReal:
 		return api.RiskOnlySoft
-	case acc.Type == "hotp":
+	case acc.oath.Type == oath.HOTP:
 		return api.RiskHOTP
 	case acc.Proved >= 2:
 		return api.RiskSafe
@@ -61,10 +57,11 @@ func (v *view) risk(acc *accountView) api.Risk {
 }
 
 // advice says what to do about a risk.
-func (acc *accountView) advice(r api.Risk) string {
+func (v *view) advice(acc *accountView, r api.Risk) string {
 	switch r {
 	case api.RiskOneLoss:
-		return fmt.Sprintf("one copy, and nobody can read it off %s: enrol anew at the service onto two keys, or add the seed from where it is kept", acc.provedOn())
+		return fmt.Sprintf("one copy, and nobody can read it off %s: enrol anew at the service onto two keys, or add the seed from where it is kept",
+			v.keys[v.keysThatCount(acc)[0]].Label)
 	case api.RiskUnproven:
 		return "nobody knows which seed this is: run \"oathctl verify --touch\""
 	case api.RiskNoCopy:
@@ -77,11 +74,10 @@ func (acc *accountView) advice(r api.Risk) string {
 	return ""
 }
 
-func (acc *accountView) provedOn() string {
-	for _, s := range acc.sources {
-		if s.proved {
-			return s.KeyLabel
-		}
+// lostWith names the key whose loss would cost the account.
+func (v *view) lostWith(acc *accountView) []string {
+	if keys := v.keysThatCount(acc); len(keys) == 1 {
+		return []string{v.keys[keys[0]].Label}
 	}
-	return "its key"
+	return nil
 }

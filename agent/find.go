@@ -3,7 +3,6 @@ package agent
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -16,7 +15,7 @@ func (a *Agent) Keys() []api.Key {
 	list := make([]api.Key, len(v.keyList))
 	for i, k := range v.keyList {
 		list[i] = k.Key
-		list[i].Waiting = a.waitingFor(k.ID)
+		list[i].Waiting = a.touches.waiting(k.ID)
 	}
 	return list
 }
@@ -28,7 +27,7 @@ func (a *Agent) Key(selector string) (api.Key, error) {
 		return api.Key{}, err
 	}
 	key := k.Key
-	key.Waiting = a.waitingFor(k.ID)
+	key.Waiting = a.touches.waiting(k.ID)
 	return key, nil
 }
 
@@ -98,6 +97,15 @@ func (k *keyView) note() string {
 	return strings.Join(parts, ", ")
 }
 
+// parenthesis is the note in brackets, behind a space, or nothing.
+func (k *keyView) parenthesis() string {
+	note := k.note()
+	if note == "" {
+		return ""
+	}
+	return " (" + note + ")"
+}
+
 // Accounts lists the accounts whose label contains query in any case; all for "".
 func (a *Agent) Accounts(query string) []api.Account {
 	v := a.view.Load()
@@ -140,23 +148,36 @@ func (v *view) findAccount(selector string) (*accountView, error) {
 	return one(selector, hits)
 }
 
-// one returns the only hit. Superseded accounts give way to the one that was declared current.
+// one returns the only hit. Superseded accounts give way to the one that was declared current, and accounts that no key
+// holds any more to those that one does.
 func one(selector string, hits []*accountView) (*accountView, error) {
-	if current := slices.DeleteFunc(slices.Clone(hits), func(acc *accountView) bool { return acc.Superseded }); len(current) > 0 {
-		hits = current
-	}
+	hits = rather(hits, func(acc *accountView) bool { return !acc.Superseded })
+	hits = rather(hits, func(acc *accountView) bool { return acc.live })
 	switch len(hits) {
 	case 1:
 		return hits[0], nil
 	case 0:
-		return nil, refuse(api.CodeNotFound, "\"oathctl accounts\" lists the accounts; one that another program just wrote appears after \"oathctl verify\"",
-			"cannot find an account named %q", selector)
+		return nil, refuse(api.CodeNotFound, "\"oathctl accounts\" lists the accounts", "cannot find an account named %q", selector)
 	}
 	e := refuse(api.CodeAmbiguous, "name one of them by its id", "cannot tell which account %q means: %d match", selector, len(hits))
 	for _, acc := range hits {
 		e.Candidates = append(e.Candidates, api.Candidate{ID: acc.ID, Label: acc.Label(), Note: acc.note()})
 	}
 	return nil, e
+}
+
+// rather keeps those that are preferred, if there are any.
+func rather(hits []*accountView, preferred func(*accountView) bool) []*accountView {
+	var best []*accountView
+	for _, acc := range hits {
+		if preferred(acc) {
+			best = append(best, acc)
+		}
+	}
+	if len(best) == 0 {
+		return hits
+	}
+	return best
 }
 
 // note says on which keys an account is.
@@ -175,34 +196,33 @@ func (acc *accountView) note() string {
 // program may just have written it.
 func (a *Agent) findFresh(ctx context.Context, selector string) (*accountView, error) {
 	acc, err := a.view.Load().findAccount(selector)
-	if api.CodeOf(err) != api.CodeNotFound {
+	if api.CodeOf(err) != api.CodeNotFound || selector == "" {
 		return acc, err
 	}
 	a.Refresh(ctx)
 	return a.view.Load().findAccount(selector)
 }
 
-// Refresh looks again at every key that is plugged in. It costs a SELECT and a LIST for each, and
-// what other applets on these keys had verified, so it happens only when somebody asks.
-func (a *Agent) Refresh(ctx context.Context) {
-	a.mu.Lock()
-	workers := slices.Clone(a.workers)
-	a.mu.Unlock()
-	results := make(chan struct{}, len(workers))
-	for _, w := range workers {
-		j := a.identify(w, false)
-		learn := j.done
-		j.done = func(err error) {
-			learn(err)
-			results <- struct{}{}
-		}
-		w.submit(j)
+// findRecorded finds an account that is in the ledger, so that it can be changed; what says what is to be done.
+func (a *Agent) findRecorded(ctx context.Context, selector, what string) (*accountView, error) {
+	acc, err := a.findFresh(ctx, selector)
+	if err != nil {
+		return nil, err
 	}
-	for range workers {
-		select {
-		case <-results:
-		case <-ctx.Done():
-			return
-		}
+	if !acc.recorded {
+		return nil, notAdopted(acc.sources[0].KeyLabel, "cannot %s %s: its key is not adopted", what, acc.Label())
 	}
+	return acc, nil
+}
+
+// findAdopted finds a key that may be written to; what says what is to be done.
+func (v *view) findAdopted(selector, what string) (*keyView, error) {
+	k, err := v.findKey(selector)
+	if err != nil {
+		return nil, err
+	}
+	if k.State != api.KeyAdopted {
+		return nil, notAdopted(k.Label, "cannot %s %s: it is not adopted", what, k.Label)
+	}
+	return k, nil
 }

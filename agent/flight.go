@@ -5,58 +5,68 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/ykoath"
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath"
 )
 
-// touchGuess is after how long without an answer a key is presumed to wait for a touch, where it is not
-// known whether the credential needs one. The slowest computation known takes 70 ms.
-const touchGuess = 500 * time.Millisecond
+// flightID names what two requests must have in common to share one computation.
+type flightID struct {
+	account string
+	key     string // "" if any key will do
+	step    uint64
+	pair    bool
+}
 
 // flight is one computation on its way, with everybody who waits for it.
 type flight struct {
-	// id is "" for what nobody can share, as an HOTP code.
-	id      string
+	id      flightID
 	acc     *accountView
 	sources []source
-	step    uint64
-	pair    bool
+	// fresh flights have a step of their own, which is marked as used already.
+	fresh bool
+	// repeated says that a reset by another program was made up for once.
+	repeated bool
 
-	code    api.Code
-	err     error
-	ended   chan struct{}
+	code  api.Code
+	err   error
+	ended chan struct{}
+	touch atomic.Pointer[touch]
+
+	// waiters is guarded by flights.mu.
 	waiters []string
-	// touching is the key that waits for a touch, "" if none does.
-	touching string
 }
 
-// flights knows the flights by id and who waits for which key.
+func (f *flight) hotp() bool { return f.acc.oath.Type == oath.HOTP }
+
+// shared reports whether others may have this code too. Each HOTP code is given once, as is each fresh one.
+func (f *flight) shared() bool { return !f.hotp() && !f.fresh }
+
+// flights are the computations that can be joined.
 type flights struct {
-	mu     sync.Mutex
-	byID   map[string]*flight
-	active map[*flight]struct{}
+	mu   sync.Mutex
+	byID map[flightID]*flight
 }
 
-// join lets name wait for f, or for the flight with the same id that is on its way already.
+// join lets name wait for f, or for the like of f that is on its way already.
 func (fs *flights) join(f *flight, name string) (joined *flight, first bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	if there := fs.byID[f.id]; f.id != "" && there != nil {
+	if there := fs.byID[f.id]; there != nil && f.shared() {
 		there.waiters = append(there.waiters, name)
 		return there, false
 	}
-	if fs.byID == nil {
-		fs.byID, fs.active = map[string]*flight{}, map[*flight]struct{}{}
-	}
-	if f.id != "" {
-		fs.byID[f.id] = f
-	}
-	fs.active[f] = struct{}{}
 	f.ended = make(chan struct{})
 	f.waiters = []string{name}
+	if f.shared() {
+		if fs.byID == nil {
+			fs.byID = map[flightID]*flight{}
+		}
+		fs.byID[f.id] = f
+	}
 	return f, true
 }
 
@@ -69,16 +79,28 @@ func (fs *flights) leave(f *flight, name string) {
 	}
 }
 
-// land ends a flight and reports whether anybody still waited.
-func (fs *flights) land(f *flight) bool {
+// wanted reports whether anybody still waits. If not, nobody can join any more.
+func (fs *flights) wanted(f *flight) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	if len(f.waiters) == 0 {
+		fs.drop(f)
+	}
+	return len(f.waiters) > 0
+}
+
+// land hands the result to everybody who waits.
+func (fs *flights) land(f *flight) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.drop(f)
+	close(f.ended)
+}
+
+func (fs *flights) drop(f *flight) {
 	if fs.byID[f.id] == f {
 		delete(fs.byID, f.id)
 	}
-	delete(fs.active, f)
-	close(f.ended)
-	return len(f.waiters) > 0
 }
 
 // names lists who waits for f.
@@ -88,51 +110,19 @@ func (fs *flights) names(f *flight) []string {
 	return slices.Clone(f.waiters)
 }
 
-// touch notes that f waits for a touch of key ("" when it no longer does), unless f has landed.
-func (fs *flights) touch(f *flight, key string) (before string) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if _, flying := fs.active[f]; !flying {
-		return ""
-	}
-	before, f.touching = f.touching, key
-	return before
-}
-
-// touching returns the key whose touch f waits for.
-func (fs *flights) touching(f *flight) string {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	return f.touching
-}
-
-// waiting lists everybody who waits for a touch of the key.
-func (fs *flights) waiting(key string) []string {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	var names []string
-	for f := range fs.active {
-		if f.touching == key {
-			names = append(names, f.waiters...)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // fly starts f or joins its like, and waits. Who gives up leaves the key blinking: PC/SC cannot cancel.
 func (a *Agent) fly(ctx context.Context, who Caller, f *flight) (api.Code, error) {
 	name := who.String()
 	f, first := a.flights.join(f, name)
 	if first {
-		a.try(f, 0)
-	} else if key := a.flights.touching(f); key != "" {
-		a.announce(api.EventTouchWanted, f, key)
+		a.launch(f)
+	} else if t := f.touch.Load(); t != nil {
+		t.joined()
 	}
 	select {
 	case <-f.ended:
 		if f.err != nil {
-			return api.Code{}, cardError(f.err, "cannot compute a code of %s", f.acc.Label())
+			return api.Code{}, cardError(f.err, "cannot give a code of %s", f.acc.Label())
 		}
 		return f.code, nil
 	case <-ctx.Done():
@@ -141,78 +131,75 @@ func (a *Agent) fly(ctx context.Context, who Caller, f *flight) (api.Code, error
 	}
 }
 
-// try asks the n-th source; when its key leaves, or another program holds it, the next is asked.
+// launch has the best copy asked. Another flight may have landed with the code since the caller looked.
+func (a *Agent) launch(f *flight) {
+	code := f.acc.cell.last.Load()
+	if code != nil && f.shared() && !f.id.pair && f.id.key == "" && code.ValidFrom.Equal(oath.StepStart(f.id.step, f.acc.Period)) {
+		f.code = *code
+		a.flights.land(f)
+		return
+	}
+	if f.shared() {
+		a.markUsed(f)
+	}
+	a.try(f, 0)
+}
+
+// markUsed records that the code is handed out. That it cannot be recorded is no reason to lock somebody
+// out, for only who asks for a fresh code relies on it.
+func (a *Agent) markUsed(f *flight) {
+	err := a.used.mark(f.acc.seed, f.id.step, f.steps())
+	if err != nil {
+		a.log.Warn("cannot record that a code is handed out", "error", err)
+		f.code.Warnings = append(f.code.Warnings, "the ledger cannot be written, so that --fresh may give this code again: "+err.Error())
+	}
+}
+
+func (f *flight) steps() uint64 {
+	if f.id.pair {
+		return 2
+	}
+	return 1
+}
+
+// try asks the n-th source. When its key cannot answer, the next is asked.
 func (a *Agent) try(f *flight, n int) {
 	from := f.sources[n]
-	var timer *time.Timer
 	from.w.submit(job{
 		work: func(card hw.Card) error {
-			if len(a.flights.names(f)) == 0 {
+			if !a.flights.wanted(f) {
 				return context.Canceled
 			}
 			s, err := a.open(from.w, card)
 			if err != nil {
 				return err
 			}
-			timer = a.expectTouch(f, from)
+			about := api.Event{Key: from.Key, Account: f.acc.ID, Label: f.acc.Label()}
+			f.touch.Store(a.expectTouch(from.Touch, about, func() []string { return a.flights.names(f) }, nil))
 			return f.calculate(s, from)
 		},
 		done: func(err error) {
-			if timer != nil {
-				timer.Stop()
+			if t := f.touch.Swap(nil); t != nil {
+				f.code.Touch = t.end()
 			}
-			a.touchOver(f)
 			a.noticed(from.w, err)
-			if elsewhere(err) && n+1 < len(f.sources) {
+			switch {
+			case errors.Is(err, hw.ErrReset) && f.shared() && !f.repeated:
+				f.repeated = true
+				a.try(f, n)
+			case elsewhere(err) && n+1 < len(f.sources):
 				a.try(f, n+1)
-				return
+			default:
+				a.arrive(f, from, err)
 			}
-			a.arrive(f, from, err)
 		},
 	})
 }
 
-// elsewhere reports whether another key may still give what this one could not.
+// elsewhere reports whether another key may still give what this one could not: any failure but that of the
+// person, who was asked once.
 func elsewhere(err error) bool {
-	return gone(err) || errors.Is(err, hw.ErrHeld) || errors.Is(err, hw.ErrReset) || errors.Is(err, ykoath.ErrLocked) || errors.Is(err, ykoath.ErrNoSuchCredential)
-}
-
-// noticed has the key looked at again where an error shows that it is not what it was.
-func (a *Agent) noticed(w *worker, err error) {
-	if errors.Is(err, errSwapped) || errors.Is(err, ykoath.ErrLocked) || errors.Is(err, ykoath.ErrNoSuchCredential) {
-		w.submit(a.identify(w, false))
-	}
-}
-
-// expectTouch tells everybody that the key blinks: at once if the credential is known to need a touch, else when
-// it takes longer than any computation.
-func (a *Agent) expectTouch(f *flight, from source) *time.Timer {
-	blink := func() {
-		a.flights.touch(f, from.Key)
-		a.announce(api.EventTouchWanted, f, from.Key)
-	}
-	if !from.Touch {
-		return time.AfterFunc(touchGuess, blink)
-	}
-	blink()
-	return nil
-}
-
-func (a *Agent) touchOver(f *flight) {
-	if key := a.flights.touch(f, ""); key != "" {
-		a.announce(api.EventTouchDone, f, key)
-	}
-}
-
-func (a *Agent) announce(kind api.EventKind, f *flight, key string) {
-	e := api.Event{Kind: kind, Key: key, Account: f.acc.ID, Label: f.acc.Label()}
-	if k := a.view.Load().keys[key]; k != nil {
-		e.KeyLabel = k.Label
-	}
-	if kind == api.EventTouchWanted {
-		e.Waiting = a.flights.names(f)
-	}
-	a.events.publish(e)
+	return err != nil && !errors.Is(err, ykoath.ErrTouchTimeout) && !errors.Is(err, context.Canceled)
 }
 
 // arrive hands the code to those who wait, and keeps it for this step. A code that took a touch is
@@ -221,12 +208,12 @@ func (a *Agent) arrive(f *flight, from source, err error) {
 	f.err = err
 	c := &f.code
 	c.Account, c.Label, c.Key, c.KeyLabel = f.acc.ID, f.acc.Label(), from.Key, from.KeyLabel
-	c.Proved, c.Soft, c.Touch = from.proved, from.Soft, from.Touch
-	c.Warnings = f.acc.warnings(from)
-	wanted := a.flights.land(f)
-	if err == nil && wanted && !from.Touch && !c.ValidUntil.IsZero() && !f.pair && from.proved {
+	c.Proved, c.Soft = from.proved, from.Soft
+	c.Warnings = append(c.Warnings, f.acc.warnings(from)...)
+	if err == nil && from.proved && !c.Touch && !f.hotp() && !f.id.pair {
 		f.acc.cell.last.Store(c)
 	}
+	a.flights.land(f)
 }
 
 // warnings says what a person should know about a code.
@@ -238,7 +225,7 @@ func (acc *accountView) warnings(from source) []string {
 	if acc.Conflict {
 		list = append(list, "another account of this name has another seed; \"oathctl verify --current KEY\" settles which is valid")
 	}
-	if from.State == api.CopyUnproven && acc.recorded {
+	if from.State == api.CopyUnproven && acc.recorded && acc.oath.Type == oath.TOTP {
 		list = append(list, "this copy is not proved; \"oathctl verify --touch\" proves it")
 	}
 	return list

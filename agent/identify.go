@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -13,139 +14,309 @@ import (
 	"github.com/oathd/oathd/hw/ykoath"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ledger"
-	"github.com/oathd/oathd/oath"
 )
 
 // proofLife is how long a proof of a whole key is believed when the key's listing has not changed.
 const proofLife = 30 * 24 * time.Hour
 
-// credential is what a look at a key told of one credential.
-type credential struct {
-	ykoath.Entry
-	// digits is 0 and touch unknown where only a LIST was asked for.
-	digits     int
-	touch      bool
-	touchKnown bool
-	prints     prints
-}
-
-// account returns the public half, with the digits where the key told them.
-func (c credential) account() oath.Account {
-	acc := oath.ParseID(c.Type, c.ID)
-	acc.Algorithm, acc.Digits = c.Algorithm, c.digits
-	return acc
+// identity is what a key says of itself outside of the OATH applet.
+type identity struct {
+	read     bool
+	serial   uint32
+	firmware string
+	form     string
 }
 
 // look is what one unit of work found on a key.
 type look struct {
 	state       keyState
 	credentials []credential
+	// examined says that the key was asked for proofs, as far as it can give any.
+	examined bool
 }
 
-// identify looks at a key that was plugged in, or that turned out to be changed: serial, SELECT,
-// LIST, and proofs if it is adopted and its listing is new. Whatever fails is kept as the key's trouble.
-func (a *Agent) identify(w *worker, force bool) job {
+// sighting is a look at a key that is queued or under way, with everybody who waits for it.
+type sighting struct {
+	// force asks for proofs although nothing seems to have changed.
+	force bool
+	err   error
+	ended chan struct{}
+}
+
+// look queues a look at a key that was plugged in, or that turned out to be changed. Who asks while one is
+// queued joins it.
+func (a *Agent) look(w *worker, force bool) *sighting {
+	a.mu.Lock()
+	if s := w.next; s != nil {
+		s.force = s.force || force
+		a.mu.Unlock()
+		return s
+	}
+	s := &sighting{force: force, ended: make(chan struct{})}
+	w.next = s
+	a.mu.Unlock()
+	w.submit(a.identify(w, s))
+	return s
+}
+
+// inspect looks at a key and waits until what was seen is recorded.
+func (a *Agent) inspect(ctx context.Context, w *worker, force bool) error {
+	s := a.look(w, force)
+	select {
+	case <-s.ended:
+		return s.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// inspectAll looks at several keys at once. What goes wrong is shown as the key's trouble.
+func (a *Agent) inspectAll(ctx context.Context, workers []*worker) {
+	var looks []*sighting
+	for _, w := range workers {
+		looks = append(looks, a.look(w, false))
+	}
+	for _, s := range looks {
+		select {
+		case <-s.ended:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Refresh looks again at every key that is plugged in. It costs a SELECT and a LIST for each, and
+// what other applets on these keys had verified, so it happens only when somebody asks.
+func (a *Agent) Refresh(ctx context.Context) {
+	a.inspectAll(ctx, a.workersWhere(func(*worker) bool { return true }))
+}
+
+// recheck looks again at the keys that could not be used when they were last looked at: whoever held them may
+// be gone. It reports whether there was any.
+func (a *Agent) recheck(ctx context.Context) bool {
+	troubled := a.workersWhere(func(w *worker) bool { return w.state.trouble != nil })
+	a.inspectAll(ctx, troubled)
+	return len(troubled) > 0
+}
+
+// workersWhere lists the workers that match; match is called with a.mu held.
+func (a *Agent) workersWhere(match func(*worker) bool) []*worker {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(a.workers), func(w *worker) bool { return !match(w) })
+}
+
+// identify is the job of a look: serial, SELECT, LIST, and proofs if the key is adopted and its listing is new.
+func (a *Agent) identify(w *worker, s *sighting) job {
 	var found look
+	begun := false
 	return job{
-		work: func(card hw.Card) (err error) {
-			found, err = a.lookAt(w, card, force)
-			return err
+		work: func(card hw.Card) error {
+			begun, found.state = true, a.beginLook(w, s)
+			return a.lookAt(w, card, s.force, &found)
 		},
 		done: func(err error) {
-			if errors.Is(err, hw.ErrRemoved) {
-				return
+			defer close(s.ended)
+			if s.err = err; !begun {
+				found.state = a.beginLook(w, s)
 			}
-			found.state.known, found.state.trouble = true, err
 			if errors.Is(err, ykoath.ErrLocked) {
-				found.state.locked, found.state.trouble = true, nil
+				found.state.locked, found.state.listing = true, nil
+			} else {
+				found.state.trouble = err
 			}
 			a.learn(w, found)
 		},
 	}
 }
 
-// lookAt is identify's unit of work. With force it probes although nothing seems to have changed.
-func (a *Agent) lookAt(w *worker, card hw.Card, force bool) (look, error) {
-	var l look
-	info, err := mgmt.Read(card)
-	if err != nil && !errors.Is(err, mgmt.ErrAbsent) {
-		return l, err
+// beginLook takes a look off the queue, so that nobody joins it any more. What was known of the key holds until
+// something else is seen.
+func (a *Agent) beginLook(w *worker, s *sighting) keyState {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if w.next == s {
+		w.next = nil
 	}
-	l.state.serial, l.state.form = info.Serial, info.FormFactor
+	state := w.state
+	state.trouble, state.locked = nil, false
+	return state
+}
+
+// lookAt is a look's unit of work. With force it asks for proofs although nothing seems to have changed.
+func (a *Agent) lookAt(w *worker, card hw.Card, force bool, l *look) error {
+	if err := l.state.identity.ask(card); err != nil {
+		return err
+	}
 	s, err := ykoath.Select(card)
-	if err != nil {
-		return l, err
-	}
-	l.state.info, l.state.firmware = s.Info(), s.Info().Version.String()
-	if info.Version != "" {
-		l.state.firmware = info.Version
-	}
-	key := a.password(s.Info().DeviceID())
-	defer key.Wipe()
-	if err := a.validate(s, key); err != nil {
-		return l, err
-	}
-	if l.state.listing, err = s.List(); err != nil {
-		return l, err
-	}
-	l.credentials = listed(l.state.listing)
-	if y, due := a.proofDue(w, l.state); due || force {
-		return l, l.probe(s, y)
-	}
-	return l, nil
-}
-
-func listed(entries []ykoath.Entry) []credential {
-	list := make([]credential, len(entries))
-	for i, e := range entries {
-		list[i] = credential{Entry: e}
-	}
-	return list
-}
-
-// probe asks all credentials for the fingerprint step with one CALCULATE ALL. Keys that have no such
-// command, or refuse it for one credential's sake, are left listed but unproven: a CALCULATE
-// by itself could make a key blink that nobody asked anything of.
-func (l *look) probe(s *ykoath.Session, y yardstick) error {
-	answers, err := s.CalculateAll(y.challenge(0))
-	if errors.Is(err, ykoath.ErrNotSupported) || errors.Is(err, ykoath.ErrTouchTimeout) || errors.Is(err, ykoath.ErrLocked) {
-		return nil
-	}
 	if err != nil {
 		return err
 	}
-	l.state.probed = true
-	for _, answer := range answers {
-		i := slices.IndexFunc(l.credentials, func(c credential) bool { return c.ID == answer.ID })
-		if i < 0 {
+	l.state.info, l.state.selected = s.Info(), true
+	if err := a.validate(s); err != nil {
+		return err
+	}
+	if l.state.listing, err = s.List(); err != nil {
+		return err
+	}
+	l.credentials = listed(l.state.listing)
+	if x := a.examination(w, l.state); x.due || force {
+		return l.examine(s, a.yardstick, x)
+	}
+	return nil
+}
+
+// ask reads the key's serial number and form, once.
+func (i *identity) ask(card hw.Card) error {
+	if i.read {
+		return nil
+	}
+	info, err := mgmt.Read(card)
+	if err != nil && !errors.Is(err, mgmt.ErrAbsent) {
+		return err
+	}
+	*i = identity{read: true, serial: info.Serial, firmware: info.Version, form: info.FormFactor}
+	return nil
+}
+
+// serial returns the serial number: that of the Management applet or, on a Nitrokey, of the OATH applet.
+func (s keyState) serial() uint32 { return cmp.Or(s.identity.serial, s.info.Serial) }
+
+// firmware returns the version, "" while it isn't known.
+func (s keyState) firmware() string {
+	if s.identity.firmware != "" || !s.selected {
+		return s.identity.firmware
+	}
+	return s.info.Version.String()
+}
+
+// learn takes a look's findings into memory and, for an adopted key, into the ledger. What a look found on a key
+// that has left meanwhile is of no use.
+func (a *Agent) learn(w *worker, found look) {
+	a.mu.Lock()
+	if !slices.Contains(a.workers, w) || errors.Is(found.state.trouble, hw.ErrRemoved) {
+		w.state.trouble = found.state.trouble
+		a.mu.Unlock()
+		return
+	}
+	first := !w.state.known
+	k, adopted := a.recognise(w, found.state)
+	found.state.known, found.state.key = true, k.ID
+	a.forgetStale(w.state, found.state, k)
+	w.state = found.state
+	if !adopted {
+		a.publish()
+	}
+	a.mu.Unlock()
+	if adopted {
+		a.record(w, k.ID, found)
+	}
+	kind := api.EventKeyChanged
+	if first {
+		kind = api.EventKeyIn
+	}
+	a.events.publish(a.view.Load().keyEvent(kind, w))
+	a.arrived()
+}
+
+// forgetStale drops the passwords that a reset made void: of device ids that the key no longer has, and of a key
+// that asks for none any more. Callers hold a.mu.
+func (a *Agent) forgetStale(before, now keyState, k ledger.Key) {
+	if !now.selected {
+		return
+	}
+	id := now.info.DeviceID()
+	for _, old := range append([]string{before.info.DeviceID()}, k.DeviceIDs...) {
+		if old != id || !now.info.PasswordSet() {
+			a.forgetLocked(old)
+		}
+	}
+}
+
+// recognise finds the adopted key that is in front of us, by serial or, where one is missing, by the applet's id. What it
+// was found to be it stays while it is plugged in, even if its applet is reset. Two keys with one serial are never both
+// taken for it. Callers hold a.mu.
+func (a *Agent) recognise(w *worker, state keyState) (ledger.Key, bool) {
+	if w.state.selected {
+		k, ok := a.book.keys[w.state.key]
+		return k, ok
+	}
+	for _, k := range a.book.keys {
+		if k.State != string(api.KeyAdopted) || !sameKey(k, state) {
 			continue
 		}
-		c := &l.credentials[i]
-		c.digits, c.touch, c.touchKnown = answer.Digits, answer.Touch, true
-		if c.Type == oath.TOTP && !answer.Touch {
-			c.prints = y.ofAnswer(c.account(), answer.Response)
+		if other := a.workerOf(k.ID); other == nil || other == w {
+			return k, true
+		}
+	}
+	return ledger.Key{}, false
+}
+
+// sameKey reports whether a key in the ledger is the one that is in front of us, as far as it tells.
+func sameKey(k ledger.Key, s keyState) bool {
+	if s.selected && k.Soft != s.info.Soft {
+		return false
+	}
+	if k.Serial != 0 && s.serial() != 0 {
+		return k.Serial == s.serial()
+	}
+	id := s.info.DeviceID()
+	return id != "" && slices.Contains(k.DeviceIDs, id)
+}
+
+// workerOf returns the worker of an adopted key that is plugged in. Callers hold a.mu.
+func (a *Agent) workerOf(key string) *worker {
+	for _, w := range a.workers {
+		if key != "" && w.state.key == key {
+			return w
 		}
 	}
 	return nil
 }
 
-// password returns a copy of the derived key for a device, empty if none is known.
-func (a *Agent) password(deviceID string) *oath.Secret {
+// presentWorker is workerOf for who does not hold a.mu.
+func (a *Agent) presentWorker(key string) *worker {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.passwords[deviceID].Clone()
+	return a.workerOf(key)
 }
 
-// proofDue reports whether an adopted key's listing is new, or its last proof old.
-func (a *Agent) proofDue(w *worker, state keyState) (yardstick, bool) {
+// keyOf returns the ledger's id of the key that a worker works on, "" if it is not adopted.
+func (a *Agent) keyOf(w *worker) string {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	k, adopted := a.recognise(w, state)
-	if !adopted {
-		return a.book.yardstick(), false
+	return w.state.key
+}
+
+// record writes what was seen of an adopted key. What can't be written is shown as the key's trouble.
+func (a *Agent) record(w *worker, key string, found look) {
+	var stopped []ledger.Copy
+	err := a.observe(func(d *draft) (err error) {
+		stopped, err = d.reconcile(key, found)
+		return err
+	})
+	if err != nil {
+		a.setTrouble(w, err)
+		return
 	}
-	unchanged := k.Listing == digestOf(state.listing) && time.Since(k.ProvedAt) < proofLife
-	return a.book.yardstick(), !unchanged
+	a.reportStopped(stopped)
+}
+
+func (a *Agent) setTrouble(w *worker, err error) {
+	a.log.Error("cannot record what was seen of a key", "reader", w.slot.Reader, "error", err)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	w.state.trouble = err
+	a.publish()
+}
+
+// reportStopped tells about copies that answered with another seed than before.
+func (a *Agent) reportStopped(copies []ledger.Copy) {
+	for _, c := range copies {
+		e := api.Event{Kind: api.EventMismatch, Key: c.Key, KeyLabel: a.keyLabel(c.Key), Account: c.Account, Label: c.CredID}
+		a.events.publish(e)
+		a.log.Warn("a copy answers with another seed than before", "key", e.KeyLabel, "credential", c.CredID)
+	}
 }
 
 // digestOf tells one listing of a key from another, whatever the order.
@@ -161,101 +332,4 @@ func digestOf(entries []ykoath.Entry) string {
 		h.Write([]byte(id))
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// recognise finds the adopted key that is in front of us, by serial or by the applet's id. Two keys with
-// one serial are never both taken for it. Callers hold a.mu.
-func (a *Agent) recognise(w *worker, state keyState) (ledger.Key, bool) {
-	for _, k := range a.book.keys {
-		sameSerial := k.Serial != 0 && k.Serial == state.serial
-		sameDevice := state.serial == 0 && slices.Contains(k.DeviceIDs, state.info.DeviceID())
-		if (sameSerial || sameDevice) && k.Soft == state.info.Soft && k.State == string(api.KeyAdopted) {
-			if other := a.workerOf(k.ID); other == nil || other == w {
-				return k, true
-			}
-		}
-	}
-	return ledger.Key{}, false
-}
-
-// workerOf returns the worker of an adopted key that is plugged in. Callers hold a.mu.
-func (a *Agent) workerOf(key string) *worker {
-	for _, w := range a.workers {
-		if key != "" && w.state.key == key {
-			return w
-		}
-	}
-	return nil
-}
-
-// learn takes a look's findings into memory and, for an adopted key, into the ledger.
-func (a *Agent) learn(w *worker, found look) {
-	a.mu.Lock()
-	k, adopted := a.recognise(w, found.state)
-	if adopted {
-		found.state.key = k.ID
-	}
-	w.state = found.state
-	if !adopted {
-		a.publish()
-	}
-	a.mu.Unlock()
-	if adopted {
-		a.record(w, k.ID, found)
-	}
-	a.events.publish(a.view.Load().keyEvent(api.EventKeyIn, w))
-	a.arrived()
-}
-
-// record writes what was seen of an adopted key. What can't be written is shown as the key's trouble.
-func (a *Agent) record(w *worker, key string, found look) {
-	var stopped []ledger.Copy
-	err := a.observe(a.ctx, func(d *draft) (err error) {
-		stopped, err = d.reconcile(key, found)
-		return err
-	})
-	if err != nil {
-		a.setTrouble(w, err)
-		return
-	}
-	a.reportStopped(stopped)
-}
-
-func (a *Agent) setTrouble(w *worker, err error) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	w.state.trouble = err
-	a.publish()
-	a.log.Error("cannot record what was seen of a key", "reader", w.slot.Reader, "error", err)
-}
-
-// reportStopped tells about copies that answered with another seed than before.
-func (a *Agent) reportStopped(copies []ledger.Copy) {
-	v := a.view.Load()
-	for _, c := range copies {
-		e := api.Event{Kind: api.EventMismatch, Key: c.Key, Account: c.Account, Label: c.CredID}
-		if k := v.keys[c.Key]; k != nil {
-			e.KeyLabel = k.Label
-		}
-		a.events.publish(e)
-		a.log.Warn("a copy answers with another seed than before", "key", e.KeyLabel, "credential", c.CredID)
-	}
-}
-
-// inspect looks at the key again and waits until it is recorded: after a change, or because somebody asks.
-func (a *Agent) inspect(ctx context.Context, w *worker, force bool) error {
-	result := make(chan error, 1)
-	j := a.identify(w, force)
-	learn := j.done
-	j.done = func(err error) {
-		learn(err)
-		result <- err
-	}
-	w.submit(j)
-	select {
-	case err := <-result:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/ykoath"
@@ -41,26 +40,26 @@ func (a *Agent) ClearPassword(ctx context.Context, who Caller, key string) (api.
 // alter changes an adopted key that is plugged in and unlocked. The audit line comes first: what can't be
 // written down is not done.
 func (a *Agent) alter(ctx context.Context, who Caller, key, what string, work func(*ykoath.Session) error) (api.Key, error) {
-	k, err := a.findAdopted(key)
+	k, err := a.findPresent(ctx, key, what)
 	if err != nil {
 		return api.Key{}, err
 	}
-	if !k.Present {
-		return api.Key{}, a.absent(k.ID)
+	if k.State != api.KeyAdopted {
+		return api.Key{}, notAdopted(k.Label, "cannot %s %s: it is not adopted", what, k.Label)
 	}
 	if k.Locked {
-		return api.Key{}, refuse(api.CodeLocked, fmt.Sprintf("run \"oathctl password unlock %s\"", k.Label), "cannot %s %s: it is locked", what, k.Label)
+		return api.Key{}, lockedKey(k.Label, "cannot %s %s: it is locked", what, k.Label)
 	}
-	if err := a.audit(ctx, who, what+" "+k.Label); err != nil {
+	if err := a.audit(who, what+" "+k.Label); err != nil {
 		return api.Key{}, err
 	}
-	err = k.w.doAll(ctx, func(card hw.Card) error {
+	err = k.w.do(ctx, func(card hw.Card) error {
 		s, err := a.open(k.w, card)
 		if err != nil {
 			return err
 		}
 		return work(s)
-	})
+	}, asIs)
 	if err != nil {
 		a.noticed(k.w, err)
 		return api.Key{}, cardError(err, "cannot %s %s", what, k.Label)
@@ -68,36 +67,52 @@ func (a *Agent) alter(ctx context.Context, who Caller, key, what string, work fu
 	return a.lookAgain(ctx, k)
 }
 
+// findPresent finds a key that is plugged in and can be used; what says what is to be done.
+func (a *Agent) findPresent(ctx context.Context, selector, what string) (*keyView, error) {
+	a.recheck(ctx)
+	k, err := a.view.Load().findKey(selector)
+	if err != nil {
+		return nil, err
+	}
+	if !k.Present {
+		return nil, a.absent(k.ID)
+	}
+	if k.Trouble != "" {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		return nil, cardError(k.w.state.trouble, "cannot %s %s", what, k.Label)
+	}
+	return k, nil
+}
+
+// lookAgain sees what a change of the key's own made of it.
 func (a *Agent) lookAgain(ctx context.Context, k *keyView) (api.Key, error) {
 	if err := a.inspect(ctx, k.w, false); err != nil {
 		return api.Key{}, cardError(err, "cannot look at %s again", k.Label)
 	}
-	a.events.publish(api.Event{Kind: api.EventKeyChanged, Key: k.ID, KeyLabel: k.Label})
+	if id := a.keyOf(k.w); id != "" {
+		return a.Key(id)
+	}
 	return a.Key(k.ID)
 }
 
 // audit writes a line about something that changes nothing in the ledger.
-func (a *Agent) audit(ctx context.Context, who Caller, what string) error {
-	return a.change(ctx, who, what, func(*draft) error { return nil })
-}
+func (a *Agent) audit(who Caller, what string) error { return a.change(who, what, asItIs) }
 
 // Unlock tries the password and keeps what it derives from it until the daemon ends; the password is wiped.
 func (a *Agent) Unlock(ctx context.Context, who Caller, key string, password *oath.Secret) (api.Key, error) {
 	defer password.Wipe()
-	k, err := a.view.Load().findKey(key)
+	k, err := a.findPresent(ctx, key, "unlock")
 	if err != nil {
 		return api.Key{}, err
 	}
-	if !k.Present {
-		return api.Key{}, a.absent(k.ID)
-	}
 	if !k.PasswordSet {
-		return api.Key{}, refuse(api.CodeBadRequest, "", "cannot unlock %s: it has no password", k.Label)
+		return api.Key{}, noPassword(k)
 	}
-	if err := a.audit(ctx, who, "unlock "+k.Label); err != nil {
+	if err := a.audit(who, "unlock "+k.Label); err != nil {
 		return api.Key{}, err
 	}
-	err = k.w.doAll(ctx, func(card hw.Card) error {
+	err = k.w.do(ctx, func(card hw.Card) error {
 		s, err := ykoath.Select(card)
 		if err != nil {
 			return err
@@ -109,22 +124,31 @@ func (a *Agent) Unlock(ctx context.Context, who Caller, key string, password *oa
 		}
 		a.remember(s.Info().DeviceID(), derived)
 		return nil
-	})
+	}, asIs)
 	if err != nil {
 		return api.Key{}, cardError(err, "cannot unlock %s", k.Label)
 	}
 	return a.lookAgain(ctx, k)
 }
 
+// noPassword says why a key cannot be unlocked that asks for no password. A Nitrokey may have a PIN instead.
+func noPassword(k *keyView) error {
+	if k.Locked {
+		return refuse(api.CodeNotSupported, "clear the PIN with the maker's own program",
+			"cannot unlock %s: it has a PIN in place of a password, and oathd does not know how to enter it", k.Label)
+	}
+	return refuse(api.CodeBadRequest, "nothing is to be done", "cannot unlock %s: it has no password", k.Label)
+}
+
 // Reset empties a key's OATH applet, passwords included. Without force it refuses while accounts would be lost
 // that no other key has.
 func (a *Agent) Reset(ctx context.Context, who Caller, key string, r api.ResetRequest) (api.Key, error) {
-	k, err := a.findAdopted(key)
+	k, err := a.findPresent(ctx, key, "reset")
 	if err != nil {
 		return api.Key{}, err
 	}
-	if !k.Present {
-		return api.Key{}, a.absent(k.ID)
+	if k.State != api.KeyAdopted {
+		return api.Key{}, notAdopted(k.Label, "cannot reset %s: it is not adopted", k.Label)
 	}
 	if lost := a.view.Load().onlyOn(k.ID); len(lost) > 0 && !r.Force {
 		e := refuse(api.CodeLastCopy, "use --force if they are closed, or their seeds are kept elsewhere",
@@ -132,41 +156,40 @@ func (a *Agent) Reset(ctx context.Context, who Caller, key string, r api.ResetRe
 		e.Candidates = lost
 		return api.Key{}, e
 	}
-	if err := a.audit(ctx, who, "reset the OATH application of "+k.Label); err != nil {
+	if err := a.audit(who, "reset the OATH application of "+k.Label); err != nil {
 		return api.Key{}, err
 	}
-	if err := a.wipeKey(ctx, k); err != nil {
+	if err := a.empty(ctx, who, k); err != nil {
 		return api.Key{}, cardError(err, "cannot reset %s", k.Label)
 	}
 	return a.lookAgain(ctx, k)
 }
 
-// wipeKey resets the applet and, before anybody else uses the key, forgets what was on it.
-func (a *Agent) wipeKey(ctx context.Context, k *keyView) error {
-	result := make(chan error, 1)
-	k.w.submit(job{
-		work: func(card hw.Card) error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			s, err := ykoath.Select(card)
-			if err != nil {
-				return err
-			}
-			a.forget(s.Info().DeviceID())
-			return s.Reset()
-		},
-		done: func(err error) {
-			if err == nil {
-				err = a.observe(ctx, func(d *draft) error {
-					k.w.state.known = false
-					return d.emptyKey(k.ID)
-				})
-			}
-			result <- err
-		},
+// empty resets the applet, which may wait for a touch, and, before anybody else uses the key, forgets what was on it.
+func (a *Agent) empty(ctx context.Context, who Caller, k *keyView) error {
+	return k.w.do(ctx, func(card hw.Card) error {
+		s, err := ykoath.Select(card)
+		if err != nil {
+			return err
+		}
+		old := s.Info().DeviceID()
+		t := a.expectTouch(false, api.Event{Key: k.ID}, only(who), nil)
+		err = s.Reset()
+		if t.end(); err != nil {
+			return err
+		}
+		a.forget(old)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		k.w.state.info, k.w.state.listing = s.Info(), nil
+		return nil
+	}, func(err error) error {
+		if err != nil {
+			a.noticed(k.w, err)
+			return err
+		}
+		return a.observe(func(d *draft) error { return d.emptyKey(k.ID) })
 	})
-	return <-result
 }
 
 // emptyKey forgets a key's copies and open intents.
@@ -174,7 +197,7 @@ func (d *draft) emptyKey(key string) error {
 	touched := map[string]bool{}
 	for _, c := range d.copiesOn(key) {
 		touched[c.Account] = true
-		if err := d.dropCopy(c); err != nil {
+		if err := d.dropCopy(copyRef{c.Key, c.CredID}); err != nil {
 			return err
 		}
 	}

@@ -23,8 +23,6 @@ type yardstick struct {
 	step uint64
 }
 
-func (b *book) yardstick() yardstick { return yardstick{b.salt, b.step} }
-
 // challenge returns the fingerprint step's challenge, plus n.
 func (y yardstick) challenge(n int) []byte { return oath.Challenge(y.step + uint64(n)) }
 
@@ -81,67 +79,64 @@ func (y yardstick) ofAnswer(acc oath.Account, r ykoath.Response) prints {
 }
 
 // ask has a key answer the fingerprint step for one credential: one CALCULATE, or four where the key
-// only truncates. The account returned has the digits that the key told. It may wait for a touch.
-func (y yardstick) ask(s *ykoath.Session, id string, acc oath.Account) (prints, oath.Account, error) {
+// only truncates. The digits that it returns are what the key told. It may wait for a touch.
+func (y yardstick) ask(s *ykoath.Session, id string, acc oath.Account) (prints, int, error) {
 	first, err := s.Calculate(id, y.challenge(0))
 	if err != nil {
-		return prints{}, acc, err
+		return prints{}, 0, err
 	}
-	acc.Digits = first.Digits
 	if first.MAC != nil {
-		return y.ofAnswer(acc, first), acc, nil
+		return y.ofAnswer(acc, first), first.Digits, nil
 	}
 	truncated := [truncatedSteps]uint32{first.Truncated}
 	for n := 1; n < truncatedSteps; n++ {
 		r, err := s.Calculate(id, y.challenge(n))
 		if err != nil {
-			return prints{}, acc, err
+			return prints{}, 0, err
 		}
 		truncated[n] = r.Truncated
 	}
-	return prints{t4: y.t4(acc, truncated)}, acc, nil
+	acc.Digits = first.Digits
+	return prints{t4: y.t4(acc, truncated)}, first.Digits, nil
 }
 
 // known reports whether the fingerprints say anything.
 func (p prints) known() bool { return p.full != nil || p.t4 != nil }
 
-// matches reports whether p and the seed's fingerprints agree, and whether they can be compared at all.
-func (p prints) matches(s ledger.Seed) (same, comparable bool) {
-	switch {
-	case p.full != nil && s.Full != nil:
-		return equal(p.full, s.Full), true
-	case p.t4 != nil && s.T4 != nil:
-		return equal(p.t4, s.T4), true
-	}
-	return false, false
-}
-
-func equal(x, y []byte) bool { return subtle.ConstantTimeCompare(x, y) == 1 }
-
-// seedOf finds the seed with these fingerprints.
-func (b *book) seedOf(p prints) (ledger.Seed, bool) {
-	for _, s := range b.seeds {
-		if same, _ := p.matches(s); same {
-			return s, true
+// each lists the fingerprints that are known. The two kinds never look alike, so one index holds both.
+func (p prints) each() []string {
+	var list []string
+	for _, print := range [][]byte{p.full, p.t4} {
+		if print != nil {
+			list = append(list, string(print))
 		}
 	}
-	return ledger.Seed{}, false
+	return list
 }
 
-// learnSeed finds or makes the seed with these fingerprints, and keeps what they add to it.
-func (d *draft) learnSeed(p prints) (ledger.Seed, error) {
-	s, ok := d.seedOf(p)
-	if !ok {
-		s = ledger.Seed{ID: ledger.NewID()}
+// printsOf returns a seed's fingerprints.
+func printsOf(s ledger.Seed) prints { return prints{s.Full, s.T4} }
+
+// sameness is what comparing two pairs of fingerprints can tell.
+type sameness int
+
+const (
+	incomparable sameness = iota // each is of another kind
+	same
+	different
+)
+
+// compare holds two pairs of fingerprints against each other.
+func (p prints) compare(q prints) sameness {
+	x, y := p.full, q.full
+	if x == nil || y == nil {
+		x, y = p.t4, q.t4
 	}
-	if ok && (s.Full != nil || p.full == nil) && (s.T4 != nil || p.t4 == nil) {
-		return s, nil
+	switch {
+	case x == nil || y == nil:
+		return incomparable
+	case subtle.ConstantTimeCompare(x, y) == 1:
+		return same
 	}
-	if s.Full == nil {
-		s.Full = p.full
-	}
-	if s.T4 == nil {
-		s.T4 = p.t4
-	}
-	return s, d.putSeed(s)
+	return different
 }

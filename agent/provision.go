@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -16,16 +17,23 @@ import (
 	"github.com/oathd/oathd/oath"
 )
 
+// The kinds of intents.
+const (
+	intentPut    = "put"
+	intentDelete = "delete"
+	intentRename = "rename"
+)
+
 // provision writes some accounts to some keys.
 type provision struct {
 	a      *Agent
 	who    Caller
 	items  []*item
 	wanted int
+	steps  teller
 
-	// mu guards the items' outcomes and lets one goroutine at a time call step.
-	mu   sync.Mutex
-	step func(api.Step)
+	// mu guards the items' outcomes.
+	mu sync.Mutex
 }
 
 // attempt is what was done with one item on one key.
@@ -39,14 +47,13 @@ type attempt struct {
 }
 
 // intend writes down what is about to be done, in one commit: the seeds' fingerprints, the accounts, an intent for each copy.
-func (p *provision) intend(ctx context.Context) error {
+func (p *provision) intend() error {
 	names := make([]string, len(p.items))
 	for i, it := range p.items {
 		names[i] = it.account.Label()
 	}
-	v := p.a.view.Load()
-	what := fmt.Sprintf("add %s to %s", strings.Join(names, ", "), p.labels(v, p.keys()))
-	return p.a.change(ctx, p.who, what, func(d *draft) error {
+	what := fmt.Sprintf("add %s to %s", strings.Join(names, ", "), p.a.view.Load().labels(p.keys()))
+	return p.a.change(p.who, what, func(d *draft) error {
 		for _, it := range p.items {
 			if err := p.intendItem(d, it); err != nil {
 				return err
@@ -65,9 +72,9 @@ func (p *provision) intendItem(d *draft, it *item) error {
 	if it.id, err = p.account(d, it); err != nil {
 		return err
 	}
-	for _, key := range p.missing(it) {
-		i, ok := d.openPut(key, it)
-		if !ok {
+	for _, key := range it.missing() {
+		i, ok := d.openPut(copyRef{key, it.account.ID()})
+		if !ok || i.Seed != seed.ID {
 			i = ledger.Intent{ID: ledger.NewID(), Kind: intentPut, Key: key, CredID: it.account.ID(), Seed: seed.ID}
 		}
 		i.Account, i.Touch, i.CreatedAt = it.id, it.touch, now()
@@ -91,16 +98,8 @@ func (p *provision) account(d *draft, it *item) (string, error) {
 	return row.ID, d.putAccount(row)
 }
 
-// wantCopies is one for HOTP: the counters of two copies would drift apart.
-func wantCopies(t oath.Type, n int) int {
-	if t == oath.HOTP {
-		return 1
-	}
-	return n
-}
-
 // missing lists the targets that do not have the item yet.
-func (p *provision) missing(it *item) []string {
+func (it *item) missing() []string {
 	return slices.DeleteFunc(slices.Clone(it.targets), func(key string) bool {
 		_, holds := it.have[key]
 		return holds
@@ -111,7 +110,7 @@ func (p *provision) missing(it *item) []string {
 func (p *provision) keys() []string {
 	var keys []string
 	for _, it := range p.items {
-		for _, key := range p.missing(it) {
+		for _, key := range it.missing() {
 			if !slices.Contains(keys, key) {
 				keys = append(keys, key)
 			}
@@ -122,10 +121,7 @@ func (p *provision) keys() []string {
 
 // write serves all keys in parallel, and waits for those that are not plugged in.
 func (p *provision) write(ctx context.Context, waitSeconds int) {
-	wait, cancel := context.WithCancel(ctx)
-	if waitSeconds >= 0 {
-		wait, cancel = context.WithTimeout(ctx, time.Duration(waitSeconds)*time.Second)
-	}
+	wait, cancel := patience(ctx, waitSeconds)
 	defer cancel()
 	var keys sync.WaitGroup
 	for _, key := range p.keys() {
@@ -138,112 +134,87 @@ func (p *provision) write(ctx context.Context, waitSeconds int) {
 	keys.Wait()
 }
 
+// patience ends after so many seconds, or with ctx if they are negative.
+func patience(ctx context.Context, seconds int) (context.Context, context.CancelFunc) {
+	if seconds < 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
+}
+
+// maxResets is how often a key that another program reset is tried again.
+const maxResets = 3
+
 // serve writes all of a key's items, once it is plugged in. A key that leaves in the middle is waited for again;
 // what it has by then is found and proved, not written twice.
 func (p *provision) serve(ctx, wait context.Context, key string) error {
-	for asked := false; ; {
+	for resets, asked := 0, false; ; {
 		arrival := p.a.nextArrival()
-		w := p.a.presentWorker(key)
-		if w == nil {
-			if wait.Err() != nil {
-				return p.a.absent(key)
-			}
-			if !asked {
-				p.tell(api.Step{Kind: api.StepWaitKey}, key, nil)
-			}
-			asked = true
-			select {
-			case <-arrival:
-			case <-wait.Done():
-			}
-			continue
+		err := p.a.absent(key)
+		if w := p.a.presentWorker(key); w != nil {
+			asked = false
+			err = p.writeKey(ctx, w, key)
 		}
-		asked = false
-		err := p.writeKey(ctx, w, key)
-		if !gone(err) || wait.Err() != nil {
+		switch {
+		case err == nil, !gone(err) && api.CodeOf(err) != api.CodeKeyAbsent:
 			return err
+		case (errors.Is(err, hw.ErrReset) || errors.Is(err, errSwapped)) && resets < maxResets:
+			resets++
+			continue
+		case wait.Err() != nil:
+			return err
+		case !asked:
+			p.say(api.StepWaitKey, key, nil)
+			asked = true
+		}
+		select {
+		case <-arrival:
+		case <-wait.Done():
 		}
 	}
-}
-
-// presentWorker returns the worker of an adopted key that is plugged in.
-func (a *Agent) presentWorker(key string) *worker {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.workerOf(key)
 }
 
 // absent says that a key is needed which is not plugged in.
 func (a *Agent) absent(key string) error {
 	k := a.view.Load().keys[key]
 	if k == nil {
-		return refuse(api.CodeKeyAbsent, "", "cannot reach the key: it is not known any more")
+		return refuse(api.CodeKeyAbsent, "\"oathctl keys\" lists the keys that are known", "cannot reach the key: it is not known any more")
 	}
 	return refuse(api.CodeKeyAbsent, fmt.Sprintf("plug %s in, or hold it to the reader, and run the command again", k.Label),
-		"cannot reach %s: it is not plugged in (%s)", k.Label, k.note())
+		"cannot reach %s: it is not plugged in%s", k.Label, k.parenthesis())
 }
 
 // writeKey writes a key's items in one transaction, and writes down what came of it before anybody
 // else uses the key.
 func (p *provision) writeKey(ctx context.Context, w *worker, key string) error {
 	var done []attempt
-	var listing []ykoath.Entry
-	result := make(chan error, 1)
-	w.submit(job{
-		work: func(card hw.Card) error {
+	return p.a.visit(ctx, w, key, func(v *visit) error {
+		for _, it := range p.unwritten(key) {
 			if ctx.Err() != nil {
 				return ctx.Err()
 			}
-			s, err := p.a.open(w, card)
-			if err != nil {
-				return err
+			t := p.writeItem(v, it)
+			done = append(done, t)
+			if fatal(t.err) {
+				return t.err
 			}
-			if listing, err = s.List(); err != nil {
-				return err
-			}
-			for _, it := range p.itemsFor(key) {
-				attempt := p.writeItem(s, listing, it, key)
-				done = append(done, attempt)
-				if fatal(attempt.err) {
-					return attempt.err
-				}
-			}
-			return nil
-		},
-		done: func(err error) {
-			p.a.noticed(w, err)
-			if recorded := p.record(ctx, w, key, listing, done); recorded != nil {
-				err = recorded
-			}
-			result <- err
-		},
+		}
+		return nil
+	}, func(v *visit, err error) error {
+		if failed := p.record(v, done); failed != nil {
+			return failed
+		}
+		return err
 	})
-	return <-result
 }
 
-// fatal reports whether an error ends the work on the key, not only on one item: the key did not answer at
-// all, so that nobody knows what it did last.
-func fatal(err error) bool {
-	if err == nil {
-		return false
-	}
-	if _, refused := errors.AsType[hw.Status](err); refused {
-		return false
-	}
-	switch cardError(err, "").Code {
-	case api.CodeKeyRemoved, api.CodeKeyHeld, api.CodeRefused, api.CodeNoPCSC, api.CodeCardError, api.CodeCanceled:
-		return true
-	}
-	return false
-}
-
-// itemsFor lists the items that are still to be written to the key.
-func (p *provision) itemsFor(key string) []*item {
+// unwritten lists the items that are still to be written to the key.
+func (p *provision) unwritten(key string) []*item {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	var list []*item
 	for _, it := range p.items {
-		if _, done := it.outcomes[key]; !done && slices.Contains(p.missing(it), key) {
+		if _, done := it.outcomes[key]; !done && slices.Contains(it.missing(), key) {
 			list = append(list, it)
 		}
 	}
@@ -251,90 +222,76 @@ func (p *provision) itemsFor(key string) []*item {
 }
 
 // writeItem puts one credential and proves it. What an earlier, broken attempt left is proved only.
-func (p *provision) writeItem(s *ykoath.Session, listing []ykoath.Entry, it *item, key string) attempt {
-	id := it.account.ID()
-	features := s.Info().Features()
-	there := slices.ContainsFunc(listing, func(e ykoath.Entry) bool { return e.ID == id })
-	if there && p.a.intended(key, it) {
-		state, err := p.prove(s, it, key)
-		return attempt{it: it, state: state, open: state == "" || state == api.CopyPending, err: err}
+func (p *provision) writeItem(v *visit, it *item) attempt {
+	if _, there := v.find(it.account.ID()); there && p.a.claimed(v.key, it) {
+		state, err := p.prove(v, it)
+		return attempt{it: it, state: state, open: state == api.CopyPending, err: err}
 	}
-	if err := suits(features, it); err != nil {
-		return attempt{it: it, err: wrap(api.CodeNotSupported, err, "cannot write %s", id)}
-	}
-	if err := takes(features, listing, it, p.label(key)); err != nil {
+	features, label := v.Info().Features(), p.a.keyLabel(v.key)
+	if err := cmp.Or(suits(features, it, label), takes(features, v.now, it, label)); err != nil {
 		return attempt{it: it, err: err}
 	}
-	err := s.Put(ykoath.Put{Account: it.account, Seed: it.seed, Touch: it.touch, Counter: it.counter})
-	if err != nil {
+	if err := v.Put(ykoath.Put{Account: it.account, Seed: it.seed, Touch: it.touch, Counter: it.counter}); err != nil {
 		return attempt{it: it, open: fatal(err), err: err}
 	}
-	p.tell(api.Step{Kind: api.StepWritten}, key, it)
-	state, err := p.prove(s, it, key)
+	v.added(it.entry())
+	p.say(api.StepWritten, v.key, it)
+	state, err := p.prove(v, it)
 	if api.CodeOf(err) == api.CodeProofFailed {
-		return p.takeBack(s, it, id, err)
+		return p.takeBack(v, it, err)
 	}
 	return attempt{it: it, state: state, open: state == api.CopyPending, err: err}
 }
 
+func (it *item) entry() ykoath.Entry {
+	return ykoath.Entry{ID: it.account.ID(), Type: it.account.Type, Algorithm: it.account.Algorithm}
+}
+
 // takeBack deletes what this transaction itself wrote to a free name and what then answered wrong.
-func (p *provision) takeBack(s *ykoath.Session, it *item, id string, cause error) attempt {
-	if err := s.Delete(id); err != nil {
+func (p *provision) takeBack(v *visit, it *item, cause error) attempt {
+	if err := v.Delete(it.account.ID()); err != nil {
 		return attempt{it: it, state: api.CopyPending, open: true, err: err}
 	}
+	v.removed(it.account.ID())
 	return attempt{it: it, err: cause}
 }
 
-// prove has the key answer the fingerprint step. The state is CopyPending where it did not answer.
-func (p *provision) prove(s *ykoath.Session, it *item, key string) (api.CopyState, error) {
+// prove has the key answer the fingerprint step. The state is CopyPending where it did not answer, or not as the
+// seed does.
+func (p *provision) prove(v *visit, it *item) (api.CopyState, error) {
 	if it.account.Type == oath.HOTP {
 		return api.CopyWritten, nil
 	}
-	a := p.a
-	y := a.yardstick()
-	var got prints
-	err := a.touching(p.who, key, it.id, it.account.Label(), it.touch, p.waitTouch(key, it), func() (err error) {
-		got, _, err = y.ask(s, it.account.ID(), it.account)
-		return err
-	})
+	about := api.Event{Key: v.key, Account: it.id, Label: it.account.Label()}
+	t := p.a.expectTouch(it.touch, about, only(p.who), func() { p.say(api.StepWaitTouch, v.key, it) })
+	got, _, err := p.a.yardstick.ask(v.Session, it.account.ID(), it.account)
+	t.end()
 	if err != nil {
 		return api.CopyPending, err
 	}
-	if same, _ := got.matches(ledger.Seed{Full: it.prints.full, T4: it.prints.t4}); !same {
-		return "", refuse(api.CodeProofFailed, "try again; if it fails again, the key is broken",
-			"cannot prove %s on %s: the key answers with another seed", it.account.Label(), p.label(key))
+	if got.compare(it.prints) != same {
+		return api.CopyPending, refuse(api.CodeProofFailed, "\"oathctl resume\" looks at it again; another program may have written it, or the key is broken",
+			"cannot prove %s on %s: the key answers with another seed", it.account.Label(), p.a.keyLabel(v.key))
 	}
-	p.tell(api.Step{Kind: api.StepProved}, key, it)
+	p.say(api.StepProved, v.key, it)
 	return api.CopyProved, nil
 }
 
-func (p *provision) waitTouch(key string, it *item) func() {
-	return func() { p.tell(api.Step{Kind: api.StepWaitTouch}, key, it) }
-}
-
-func (a *Agent) yardstick() yardstick {
+// claimed is claims for who does not hold a.mu.
+func (a *Agent) claimed(key string, it *item) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return a.book.yardstick()
+	return a.book.claims(key, it)
 }
 
-func (p *provision) label(key string) string {
-	if k := p.a.view.Load().keys[key]; k != nil {
-		return k.Label
-	}
-	return key
-}
-
-// tell reports a step, filling in what people call key and account.
-func (p *provision) tell(s api.Step, key string, it *item) {
-	s.Key, s.KeyLabel = key, p.label(key)
+// say reports a step, filling in what people call key and account.
+func (p *provision) say(kind api.StepKind, key string, it *item) {
+	s := api.Step{Kind: kind, Key: key, KeyLabel: p.a.keyLabel(key)}
 	if it != nil {
 		s.Account, s.Label = it.id, it.account.Label()
 	}
-	if s.Kind == api.StepWaitKey {
+	if kind == api.StepWaitKey {
 		s.Candidates = []string{s.KeyLabel}
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.step(s)
+	p.steps.tell(s)
 }

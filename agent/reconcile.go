@@ -18,6 +18,9 @@ func (d *draft) reconcile(key string, found look) ([]ledger.Copy, error) {
 	}
 	var stopped []ledger.Copy
 	for _, c := range found.credentials {
+		if _, open := d.openPut(copyRef{key, c.ID}); open && !c.prints.known() {
+			continue // resume will tell what it is
+		}
 		old, err := d.place(key, c)
 		if err != nil {
 			return nil, err
@@ -31,92 +34,94 @@ func (d *draft) reconcile(key string, found look) ([]ledger.Copy, error) {
 
 // meet updates the key's own row.
 func (d *draft) meet(key string, found look) error {
-	k := d.keys[key]
-	k.LastSeen, k.Firmware, k.PasswordSet = now(), found.state.firmware, found.state.info.PasswordSet()
-	k.Vendor = found.state.info.Vendor()
-	if id := found.state.info.DeviceID(); found.state.info.Salt != nil && !slices.Contains(k.DeviceIDs, id) {
-		k.DeviceIDs = append(slices.Clone(k.DeviceIDs), id)
+	k, s := d.keys[key], found.state
+	k.LastSeen = now()
+	if serial := s.serial(); serial != 0 {
+		k.Serial = serial
 	}
-	if found.state.info.Salt != nil {
-		k.Capacity = found.state.info.Features().Capacity
+	if s.selected {
+		k.Firmware, k.PasswordSet, k.Vendor, k.Capacity = s.firmware(), s.info.PasswordSet(), s.info.Vendor(), s.info.Features().Capacity
+		k.DeviceIDs = withDeviceID(k.DeviceIDs, s.info.DeviceID())
 	}
-	if found.state.probed {
-		k.Listing, k.ProvedAt = digestOf(found.state.listing), now()
+	if found.examined && s.trouble == nil {
+		k.Listing, k.ProvedAt = digestOf(s.listing), now()
 	}
 	return d.putKey(k)
 }
 
-// place files one credential of a key. It returns the copy as it was if its seed changed.
+// withDeviceID returns the list with id as the newest; "" is no id.
+func withDeviceID(ids []string, id string) []string {
+	if id == "" {
+		return ids
+	}
+	older := slices.DeleteFunc(slices.Clone(ids), func(old string) bool { return old == id })
+	return append(older, id)
+}
+
+// place files one credential of a key. It returns the copy as it was if that one's seed is no longer there; its
+// account stays even without a copy, for coverage to say that it is lost.
 func (d *draft) place(key string, c credential) (*ledger.Copy, error) {
-	old, had := d.copies[copyRef{key, c.ID}]
-	row := d.rowFor(key, c, old, had)
-	if !c.prints.known() {
-		return nil, d.placeUnproven(row, had)
-	}
-	seed, err := d.learnSeed(c.prints)
-	if err != nil {
+	ref := copyRef{key, c.ID}
+	row := d.rowFor(ref, c)
+	if err := d.assign(&row, c); err != nil {
 		return nil, err
 	}
-	account, err := d.accountFor(seed, row, c)
-	if err != nil {
+	old, had := d.copies[ref]
+	if err := d.putCopy(row); err != nil || !had || old.Account == row.Account {
 		return nil, err
 	}
-	row.Account, row.Seed, row.State, row.ProvedAt = account, seed.ID, string(api.CopyProved), now()
-	if err := d.putCopy(row); err != nil {
-		return nil, err
-	}
-	if !had || old.Account == account {
-		return nil, nil
-	}
-	if err := d.dropIfEmpty(old.Account); err != nil || old.Seed == "" || old.Seed == seed.ID {
-		return nil, err
+	if old.Seed == "" {
+		return nil, d.dropIfEmpty(old.Account)
 	}
 	return &old, nil
 }
 
-// rowFor starts from the copy as it was and takes over what the credential told.
-func (d *draft) rowFor(key string, c credential, old ledger.Copy, had bool) ledger.Copy {
-	row := old
-	acc := c.account()
-	if !had {
-		row = ledger.Copy{Key: key, CredID: c.ID, Period: acc.Period, State: string(api.CopyUnproven)}
+// rowFor starts from the copy as it was. A credential of another kind under the same id is another one.
+func (d *draft) rowFor(ref copyRef, c credential) ledger.Copy {
+	row, had := d.copies[ref]
+	if !had || row.Type != c.Type || row.Algorithm != c.Algorithm {
+		row = ledger.Copy{Key: ref.key, CredID: ref.cred, Period: c.account().Period, Type: c.Type, Algorithm: c.Algorithm}
 	}
-	row.Type, row.Algorithm = c.Type, c.Algorithm
 	if c.digits != 0 {
 		row.Digits = c.digits
-	}
-	if c.touchKnown {
-		row.Touch = c.touch
 	}
 	return row
 }
 
-// placeUnproven keeps what was known of the copy; one that was never seen becomes an account of its own.
-func (d *draft) placeUnproven(row ledger.Copy, had bool) error {
-	if row.State == string(api.CopyMissing) {
+// assign finds the account that the copy belongs to, and what is known of its seed.
+func (d *draft) assign(row *ledger.Copy, c credential) (err error) {
+	switch rewritten := c.touchKnown && c.touch != row.Touch; {
+	case c.prints.known():
+		row.State, row.ProvedAt = string(api.CopyProved), now()
+		row.Account, row.Seed, err = d.ownerOf(c.prints, *row)
+	case row.Account == "":
 		row.State = string(api.CopyUnproven)
+		row.Account, err = d.newAccount(*row, "")
+	case row.State == string(api.CopyMissing), row.State == string(api.CopyProved) && rewritten:
+		row.State = string(api.CopyUnproven) // a credential of this name is there, and nobody knows which
 	}
-	if !had {
-		account, err := d.newAccount(row, "")
-		if err != nil {
-			return err
-		}
-		row.Account = account
+	if c.touchKnown {
+		row.Touch = c.touch
 	}
-	return d.putCopy(row)
+	return err
 }
 
-// accountFor finds the account that a proved copy belongs to. An account that consisted of this one
+// ownerOf finds the account and the seed of a copy that answered. An account that consisted of this one
 // unproven copy takes the seed, so that it keeps its id.
-func (d *draft) accountFor(seed ledger.Seed, row ledger.Copy, c credential) (string, error) {
-	if a, ok := d.accountOfSeed(seed.ID); ok {
-		return a.ID, nil
+func (d *draft) ownerOf(p prints, row ledger.Copy) (account, seed string, err error) {
+	s, err := d.learnSeed(p)
+	if err != nil {
+		return "", "", err
+	}
+	if a, ok := d.accountOfSeed(s.ID); ok {
+		return a.ID, s.ID, nil
 	}
 	if a, ok := d.accounts[row.Account]; ok && a.Seed == "" {
-		a.Seed, a.Digits = seed.ID, c.digits
-		return a.ID, d.putAccount(a)
+		a.Seed, a.Digits = s.ID, row.Digits
+		return a.ID, s.ID, d.putAccount(a)
 	}
-	return d.newAccount(row, seed.ID)
+	account, err = d.newAccount(row, s.ID)
+	return account, s.ID, err
 }
 
 // newAccount makes an account named as the credential is.

@@ -8,79 +8,113 @@ import (
 	"github.com/oathd/oathd/ipc/api"
 )
 
-// board lists who waits for a touch of which key outside of a request for a code.
-type board struct {
-	mu    sync.Mutex
-	names map[string][]string
+// touchGuess is after how long without an answer a key is presumed to wait for a touch, where it is not
+// known whether the credential needs one. The slowest computation known takes 70 ms.
+const touchGuess = 500 * time.Millisecond
+
+// touches lists the keys that wait for a finger now, the most recent last.
+type touches struct {
+	mu   sync.Mutex
+	list []*touch
 }
 
-func (b *board) enter(key, name string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.names == nil {
-		b.names = map[string][]string{}
-	}
-	b.names[key] = append(b.names[key], name)
+// touch is a stretch of time in which a key may wait for a finger.
+type touch struct {
+	a     *Agent
+	event api.Event
+	// names lists who waits; tell, if set, is called when the key begins to blink.
+	names func() []string
+	tell  func()
+	timer *time.Timer
+
+	mu           sync.Mutex
+	blinks, over bool
 }
 
-// leave takes a name off the board and reports whether it was there.
-func (b *board) leave(key, name string) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	i := slices.Index(b.names[key], name)
-	if i >= 0 {
-		b.names[key] = slices.Delete(b.names[key], i, i+1)
-	}
-	return i >= 0
-}
-
-func (b *board) list(key string) []string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.names[key])
-}
-
-// waitingFor lists everybody who waits for a touch of the key.
-func (a *Agent) waitingFor(key string) []string {
-	return append(a.flights.waiting(key), a.board.list(key)...)
-}
-
-// touching runs ask, which may wait for a touch, and tells everybody that the key blinks: at once where the
-// credential is known to need a touch, else when ask takes longer than any computation.
-func (a *Agent) touching(who Caller, key, account, label string, known bool, tell func(), ask func() error) error {
-	e := api.Event{Kind: api.EventTouchWanted, Key: key, Account: account, Label: label}
-	if k := a.view.Load().keys[key]; k != nil {
-		e.KeyLabel = k.Label
-	}
-	blink := func() {
-		a.board.enter(key, who.String())
-		e := e
-		e.Waiting = a.waitingFor(key)
-		a.events.publish(e)
-		tell()
-	}
-	delay := touchGuess
+// expectTouch tells everybody that a key blinks: at once if the credential is known to need a touch, else when the
+// answer takes longer than any computation. The caller calls end when the answer is there.
+func (a *Agent) expectTouch(known bool, about api.Event, names func() []string, tell func()) *touch {
+	about.KeyLabel = a.keyLabel(about.Key)
+	t := &touch{a: a, event: about, names: names, tell: tell}
 	if known {
-		delay = 0
-		blink()
+		t.begin()
+	} else {
+		t.timer = time.AfterFunc(touchGuess, t.begin)
 	}
-	over := make(chan struct{})
-	var guess sync.WaitGroup
-	if delay > 0 {
-		guess.Go(func() {
-			select {
-			case <-over:
-			case <-time.After(delay):
-				blink()
-			}
-		})
-	}
-	err := ask()
-	close(over)
-	guess.Wait()
-	if a.board.leave(key, who.String()) {
-		e.Kind = api.EventTouchDone
-		a.events.publish(e)
-	}
-	return err
+	return t
 }
+
+func (t *touch) begin() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.over {
+		return
+	}
+	t.blinks = true
+	t.a.touches.add(t)
+	t.announce(api.EventTouchWanted)
+	if t.tell != nil {
+		t.tell()
+	}
+}
+
+// joined tells everybody that one more waits.
+func (t *touch) joined() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.blinks && !t.over {
+		t.announce(api.EventTouchWanted)
+	}
+}
+
+// end says that the key no longer waits, and reports whether it did.
+func (t *touch) end() bool {
+	if t.timer != nil {
+		t.timer.Stop()
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.over = true
+	if t.blinks {
+		t.a.touches.drop(t)
+		t.announce(api.EventTouchDone)
+	}
+	return t.blinks
+}
+
+func (t *touch) announce(kind api.EventKind) {
+	e := t.event
+	e.Kind = kind
+	if kind == api.EventTouchWanted {
+		e.Waiting = t.names()
+	}
+	t.a.events.publish(e)
+}
+
+func (ts *touches) add(t *touch) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.list = append(ts.list, t)
+}
+
+func (ts *touches) drop(t *touch) {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	ts.list = slices.DeleteFunc(ts.list, func(other *touch) bool { return other == t })
+}
+
+// waiting lists everybody who waits for a touch of the key.
+func (ts *touches) waiting(key string) []string {
+	ts.mu.Lock()
+	defer ts.mu.Unlock()
+	var names []string
+	for _, t := range ts.list {
+		if t.event.Key == key {
+			names = append(names, t.names()...)
+		}
+	}
+	return names
+}
+
+// only is the list of one who waits alone.
+func only(who Caller) func() []string { return func() []string { return []string{who.String()} } }

@@ -1,11 +1,12 @@
 package agent
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"slices"
+	"strings"
 	"sync"
+	"time"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/ykoath"
@@ -21,49 +22,54 @@ type verification struct {
 	// account narrows it to one, key to one; "" means all.
 	account, key string
 	touch        bool
-
-	mu   sync.Mutex
-	step func(api.Step)
-	// before are the copies as the ledger had them; failed what went wrong, by key.
+	steps        teller
+	// began is when it did; what was proved before has to be proved again.
+	began time.Time
+	// before are the copies as the ledger had them.
 	before []ledger.Copy
-	failed map[string]error
+
+	// mu guards failed: what went wrong with a copy or, where the credential id is "", with a whole key.
+	mu     sync.Mutex
+	failed map[copyRef]error
 }
 
 // Verify proves copies: one CALCULATE ALL for each key, and with r.Touch one touch for each credential that
 // needs it. With r.Current it declares which of several accounts of one name is the valid one.
 func (a *Agent) Verify(ctx context.Context, who Caller, r api.VerifyRequest, step func(api.Step)) (api.Report, error) {
 	if r.Current != "" {
-		return a.declareCurrent(ctx, who, r)
+		return a.declareCurrent(who, r)
 	}
-	j := &verification{a: a, who: who, touch: r.Touch, step: step, failed: map[string]error{}}
+	a.recheck(ctx)
+	j := &verification{a: a, who: who, touch: r.Touch, steps: teller{step: step}, began: now(), failed: map[copyRef]error{}}
 	if err := j.narrow(ctx, r); err != nil {
 		return api.Report{}, err
 	}
 	a.mu.Lock()
-	for _, c := range a.book.copies {
-		if (j.account == "" || c.Account == j.account) && (j.key == "" || c.Key == j.key) {
-			j.before = append(j.before, c)
-		}
-	}
-	workers := map[string]*worker{}
-	for _, w := range a.workers {
-		if w.state.key != "" && (j.key == "" || w.state.key == j.key) {
-			workers[w.state.key] = w
-		}
-	}
+	j.before = a.book.copiesWhere(j.concerns)
 	a.mu.Unlock()
-	j.run(ctx, workers)
+	workers := a.workersWhere(func(w *worker) bool { return w.state.key != "" && (j.key == "" || w.state.key == j.key) })
+	j.run(workers, func(w *worker) error { return j.verifyKey(ctx, w) })
+	// What has just been learned of keys that only truncate may be the same as what others hold.
+	a.mu.Lock()
+	again := a.book.lopsided()
+	a.mu.Unlock()
+	if again {
+		j.run(workers, func(w *worker) error { return a.inspect(ctx, w, true) })
+	}
+	j.steps.finish()
 	return j.report(), nil
+}
+
+// concerns reports whether a copy is to be verified.
+func (j *verification) concerns(c ledger.Copy) bool {
+	return (j.account == "" || c.Account == j.account) && (j.key == "" || c.Key == j.key)
 }
 
 func (j *verification) narrow(ctx context.Context, r api.VerifyRequest) error {
 	if r.Key != "" {
-		k, err := j.a.view.Load().findKey(r.Key)
+		k, err := j.a.view.Load().findAdopted(r.Key, "verify")
 		if err != nil {
 			return err
-		}
-		if k.State != api.KeyAdopted {
-			return refuse(api.CodeNotAdopted, fmt.Sprintf("run \"oathctl key adopt %s\"", k.Label), "cannot verify %s: it is not adopted", k.Label)
 		}
 		if !k.Present {
 			return j.a.absent(k.ID)
@@ -73,26 +79,21 @@ func (j *verification) narrow(ctx context.Context, r api.VerifyRequest) error {
 	if r.Account == "" {
 		return nil
 	}
-	acc, err := j.a.findFresh(ctx, r.Account)
+	acc, err := j.a.findRecorded(ctx, r.Account, "verify")
 	if err != nil {
 		return err
-	}
-	if !acc.recorded {
-		return refuse(api.CodeNotAdopted, fmt.Sprintf("run \"oathctl key adopt %s\"", acc.sources[0].KeyLabel), "cannot verify %s: its key is not adopted", acc.Label())
 	}
 	j.account = acc.ID
 	return nil
 }
 
-// run looks at all keys in parallel.
-func (j *verification) run(ctx context.Context, workers map[string]*worker) {
+// run does something with all keys in parallel.
+func (j *verification) run(workers []*worker, verify func(*worker) error) {
 	var keys sync.WaitGroup
-	for key, w := range workers {
+	for _, w := range workers {
 		keys.Go(func() {
-			if err := j.verifyKey(ctx, w, key); err != nil {
-				j.mu.Lock()
-				j.failed[key] = err
-				j.mu.Unlock()
+			if err := verify(w); err != nil {
+				j.note(copyRef{key: j.a.keyOf(w)}, err)
 			}
 		})
 	}
@@ -100,11 +101,11 @@ func (j *verification) run(ctx context.Context, workers map[string]*worker) {
 }
 
 // verifyKey probes the whole key, then asks one by one what CALCULATE ALL could not tell.
-func (j *verification) verifyKey(ctx context.Context, w *worker, key string) error {
+func (j *verification) verifyKey(ctx context.Context, w *worker) error {
 	if err := j.a.inspect(ctx, w, true); err != nil {
 		return err
 	}
-	for _, c := range j.unanswered(key) {
+	for _, c := range j.unanswered(w) {
 		if err := j.proveOne(ctx, w, c); fatal(err) {
 			return err
 		}
@@ -112,71 +113,54 @@ func (j *verification) verifyKey(ctx context.Context, w *worker, key string) err
 	return nil
 }
 
-// unanswered lists the TOTP copies that have no fresh proof. What may need a touch is among them only if the
-// user agreed to touch.
-func (j *verification) unanswered(key string) []ledger.Copy {
+// unanswered lists the TOTP copies on a key that have no fresh proof: they need a touch, or may need one, so they are
+// asked only if the user agreed to touch.
+func (j *verification) unanswered(w *worker) []ledger.Copy {
+	if !j.touch {
+		return nil
+	}
 	j.a.mu.Lock()
 	defer j.a.mu.Unlock()
-	w := j.a.workerOf(key)
-	var list []ledger.Copy
-	for _, c := range j.a.book.copiesOn(key) {
-		wanted := j.account == "" || c.Account == j.account
-		if wanted && c.Type == oath.TOTP && c.State != string(api.CopyMissing) && j.touch && (c.Touch || !j.proved(w, c)) {
-			list = append(list, c)
-		}
-	}
-	slices.SortFunc(list, func(x, y ledger.Copy) int { return slices.Compare([]byte(x.CredID), []byte(y.CredID)) })
+	list := j.a.book.copiesWhere(func(c ledger.Copy) bool {
+		fresh := c.State == string(api.CopyProved) && !c.ProvedAt.Before(j.began) && !c.Touch
+		return c.Key == w.state.key && j.concerns(c) && c.Type == oath.TOTP && c.State != string(api.CopyMissing) && !fresh
+	})
+	slices.SortFunc(list, func(x, y ledger.Copy) int { return strings.Compare(x.CredID, y.CredID) })
 	return list
-}
-
-// proved reports whether the look that has just been taken proved the copy. Callers hold the agent's mu.
-func (j *verification) proved(w *worker, c ledger.Copy) bool {
-	return w != nil && c.State == string(api.CopyProved) && w.state.probed
 }
 
 // proveOne asks one credential, which may wait for a touch, and files the answer.
 func (j *verification) proveOne(ctx context.Context, w *worker, c ledger.Copy) error {
-	a := j.a
-	cred := credential{Entry: ykoath.Entry{ID: c.CredID, Type: c.Type, Algorithm: c.Algorithm}, touch: c.Touch, touchKnown: true}
-	y := a.yardstick()
-	tell := func() { cred.touch = true; j.tell(api.StepWaitTouch, c) }
-	result := make(chan error, 1)
-	w.submit(job{
-		work: func(card hw.Card) error {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			s, err := a.open(w, card)
-			if err != nil {
-				return err
-			}
-			return a.touching(j.who, c.Key, c.Account, c.CredID, c.Touch, tell, func() (err error) {
-				var acc oath.Account
-				cred.prints, acc, err = y.ask(s, c.CredID, cred.account())
-				cred.digits = acc.Digits
-				return err
-			})
-		},
-		done: func(err error) {
-			a.noticed(w, err)
-			if err == nil {
-				err = a.fileProof(ctx, c.Key, cred)
-			}
-			result <- err
-		},
+	cred := credential{Entry: ykoath.Entry{ID: c.CredID, Type: c.Type, Algorithm: c.Algorithm}, digits: c.Digits, touchKnown: true}
+	err := w.do(ctx, func(card hw.Card) error {
+		s, err := j.a.open(w, card)
+		if err != nil {
+			return err
+		}
+		about := api.Event{Key: c.Key, Account: c.Account, Label: c.CredID}
+		t := j.a.expectTouch(c.Touch, about, only(j.who), func() { j.say(api.StepWaitTouch, c, nil) })
+		cred.prints, cred.digits, err = j.a.yardstick.ask(s, c.CredID, cred.account())
+		cred.touch = t.end()
+		return err
+	}, func(err error) error {
+		j.a.noticed(w, err)
+		if err != nil {
+			return err
+		}
+		return j.a.fileProof(c.Key, cred)
 	})
-	err := <-result
-	if err == nil {
-		j.tell(api.StepProved, c)
-	} else {
-		j.note(c, err)
+	if err != nil {
+		j.note(copyRef{c.Key, c.CredID}, err)
+		j.say(api.StepFailed, c, cardError(err, "cannot prove %s on %s", c.CredID, j.a.keyLabel(c.Key)))
+		return err
 	}
-	return err
+	j.say(api.StepProved, c, nil)
+	return nil
 }
 
-func (a *Agent) fileProof(ctx context.Context, key string, cred credential) error {
+func (a *Agent) fileProof(key string, cred credential) error {
 	var stopped *ledger.Copy
-	err := a.observe(ctx, func(d *draft) (err error) {
+	err := a.observe(func(d *draft) (err error) {
 		stopped, err = d.place(key, cred)
 		return err
 	})
@@ -186,34 +170,28 @@ func (a *Agent) fileProof(ctx context.Context, key string, cred credential) erro
 	return err
 }
 
-func (j *verification) tell(kind api.StepKind, c ledger.Copy) {
-	s := api.Step{Kind: kind, Key: c.Key, Account: c.Account, Label: c.CredID}
-	if k := j.a.view.Load().keys[c.Key]; k != nil {
-		s.KeyLabel = k.Label
-	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.step(s)
+func (j *verification) say(kind api.StepKind, c ledger.Copy, err *api.Error) {
+	j.steps.tell(api.Step{Kind: kind, Key: c.Key, KeyLabel: j.a.keyLabel(c.Key), Account: c.Account, Label: c.CredID, Error: err})
 }
 
-func (j *verification) note(c ledger.Copy, err error) {
+func (j *verification) note(ref copyRef, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.failed[c.Key+"\x00"+c.CredID] = err
+	j.failed[ref] = err
 }
 
 // report compares every copy with what it was.
 func (j *verification) report() api.Report {
 	v := j.a.view.Load()
-	r := api.Report{Complete: true}
+	r := api.Report{Accounts: []api.AccountReport{}, Complete: true}
 	for _, acc := range v.accountList {
 		if !acc.recorded || j.account != "" && acc.ID != j.account {
 			continue
 		}
-		account := api.AccountReport{Account: acc.ID, Label: acc.Label(), Wanted: acc.Wanted, Proved: acc.Proved, LostWith: v.lostWith(acc.ID)}
+		account := api.AccountReport{Account: acc.ID, Label: acc.Label(), Wanted: acc.Wanted, Proved: acc.Proved, LostWith: v.lostWith(acc)}
 		for _, s := range acc.sources {
 			if j.key == "" || s.Key == j.key {
-				account.Outcomes = append(account.Outcomes, j.outcome(s))
+				account.Outcomes = append(account.Outcomes, j.outcome(acc, s))
 			}
 		}
 		account.Outcomes = append(account.Outcomes, j.stopped(v, acc)...)
@@ -227,20 +205,22 @@ func (j *verification) report() api.Report {
 	return r
 }
 
-func (j *verification) outcome(s source) api.Outcome {
+func (j *verification) outcome(acc *accountView, s source) api.Outcome {
 	o := api.Outcome{Key: s.Key, KeyLabel: s.KeyLabel, Soft: s.Soft, State: s.State, Existed: true}
-	err := errors.Join(j.failed[s.Key], j.failed[s.Key+"\x00"+s.CredentialID])
+	err := cmp.Or(j.failed[copyRef{key: s.Key}], j.failed[copyRef{s.Key, s.CredentialID}])
 	switch {
+	case s.State == api.CopyPending:
+		o.Error = refuse(api.CodeConflict, "run \"oathctl resume\"", "cannot prove %s on %s: an attempt to write it was broken off", s.CredentialID, s.KeyLabel)
+	case !s.Present:
+		o.Error = cardError(j.a.absent(s.Key), "")
+	case s.Locked:
+		o.Error = lockedKey(s.KeyLabel, "cannot prove %s: %s is locked", s.CredentialID, s.KeyLabel)
 	case err != nil:
 		o.Error = cardError(err, "cannot prove %s on %s", s.CredentialID, s.KeyLabel)
 	case s.State == api.CopyMissing:
 		o.Error = refuse(api.CodeNotFound, "\"oathctl remove NAME --key K\" forgets the copy", "cannot prove %s: it is no longer on %s", s.CredentialID, s.KeyLabel)
-	case s.State == api.CopyUnproven && s.Present:
+	case s.State == api.CopyUnproven && acc.oath.Type == oath.TOTP:
 		o.Error = refuse(api.CodeTouchTimeout, "run \"oathctl verify --touch\" and touch the key when it blinks", "cannot prove %s on %s without a touch", s.CredentialID, s.KeyLabel)
-	case !s.Present:
-		o.Error = j.a.absent(s.Key).(*api.Error)
-	case s.Locked:
-		o.Error = refuse(api.CodeLocked, fmt.Sprintf("run \"oathctl password unlock %s\"", s.KeyLabel), "cannot prove %s: %s is locked", s.CredentialID, s.KeyLabel)
 	}
 	return o
 }
@@ -259,46 +239,4 @@ func (j *verification) stopped(v *view, acc *accountView) []api.Outcome {
 				"cannot prove %s on %s: it answers with another seed than before", c.CredID, k.Label)})
 	}
 	return list
-}
-
-// declareCurrent marks the account that a key holds as the valid one of its name, and the others as superseded.
-func (a *Agent) declareCurrent(ctx context.Context, who Caller, r api.VerifyRequest) (api.Report, error) {
-	v := a.view.Load()
-	k, err := v.findKey(r.Current)
-	if err != nil {
-		return api.Report{}, err
-	}
-	same := v.sameName(r.Account)
-	i := slices.IndexFunc(same, func(acc *accountView) bool {
-		return slices.ContainsFunc(acc.sources, func(s source) bool { return s.Key == k.ID && s.proved })
-	})
-	if i < 0 {
-		return api.Report{}, refuse(api.CodeNotFound, "run \"oathctl verify\" with the key plugged in",
-			"cannot declare which %q is valid: %s has no proved copy of that name", r.Account, k.Label)
-	}
-	err = a.change(ctx, who, fmt.Sprintf("declare %s on %s the valid one", same[i].Label(), k.Label), func(d *draft) error {
-		for n, acc := range same {
-			row := d.accounts[acc.ID]
-			row.Superseded = n != i
-			if err := d.putAccount(row); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return api.Report{Complete: true}, err
-}
-
-// sameName lists the adopted accounts that are named so exactly, or as the one with that id is.
-func (v *view) sameName(selector string) []*accountView {
-	label := selector
-	if acc := v.accounts[selector]; acc != nil {
-		label = acc.Label()
-	}
-	for _, index := range v.names[1:] {
-		if hits := index[label]; len(hits) > 0 {
-			return slices.DeleteFunc(slices.Clone(hits), func(acc *accountView) bool { return !acc.recorded })
-		}
-	}
-	return nil
 }

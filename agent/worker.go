@@ -2,12 +2,11 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"sync"
+	"sync/atomic"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/ykoath"
-	"github.com/oathd/oathd/oath"
 )
 
 // worker owns one insertion of a key: its goroutine is the only one that has the bay touch the card.
@@ -16,8 +15,10 @@ type worker struct {
 	slot hw.Slot
 	bay  Bay
 
-	// state is what the key told when it was looked at; guarded by Agent.mu.
+	// state is what the key told when it was looked at, next the look that is queued, if one is; both are
+	// guarded by Agent.mu.
 	state keyState
+	next  *sighting
 
 	mu    sync.Mutex
 	queue []job
@@ -30,19 +31,20 @@ type keyState struct {
 	// known says that the key was looked at; until then nothing else here means anything.
 	known bool
 	// key is the ledger's id of an adopted key, else "".
-	key      string
-	serial   uint32
-	firmware string
-	form     string
+	key string
+	// identity does not change while the key is plugged in; it is read once.
+	identity identity
+	// info is what the applet said when it was last selected; selected says that it ever was.
+	selected bool
 	info     ykoath.Info
 	locked   bool
 	listing  []ykoath.Entry
-	// probed says that the last look asked for fingerprints, and got them.
-	probed  bool
+	// trouble says why the last look failed.
 	trouble error
 }
 
-// job is one unit of work in one transaction; done is called exactly once, from the worker's goroutine.
+// job is one unit of work in one transaction. done is called exactly once, whether work was begun or not: from the
+// worker's goroutine, or, where the key is gone, from that of submit or stop.
 type job struct {
 	work func(hw.Card) error
 	done func(error)
@@ -52,10 +54,10 @@ func newWorker(slot hw.Slot, bay Bay) *worker {
 	return &worker{slot: slot, bay: bay, wake: make(chan struct{}, 1)}
 }
 
-// run works until stop is called, then fails what is still queued.
+// run works until stop is called.
 func (w *worker) run() {
 	for {
-		j, over := w.next()
+		j, over := w.take()
 		if over {
 			return
 		}
@@ -67,14 +69,12 @@ func (w *worker) run() {
 	}
 }
 
-func (w *worker) next() (j *job, over bool) {
+// take returns the next job, nil if none is queued.
+func (w *worker) take() (j *job, over bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.over {
-		return nil, true
-	}
-	if len(w.queue) == 0 {
-		return nil, false
+	if w.over || len(w.queue) == 0 {
+		return nil, w.over
 	}
 	first := w.queue[0]
 	w.queue = w.queue[1:]
@@ -96,7 +96,7 @@ func (w *worker) submit(j job) {
 	w.poke()
 }
 
-// stop ends the worker: the key is gone. A job that is under way ends by itself.
+// stop ends the worker: the key is gone. What is queued fails; a job that is under way ends by itself.
 func (w *worker) stop() {
 	w.mu.Lock()
 	left := w.queue
@@ -115,75 +115,38 @@ func (w *worker) poke() {
 	}
 }
 
-// do queues work and waits for it. When ctx ends first, work may still run: it must not touch what
-// the caller owns unless it first sees that ctx is alive.
-func (w *worker) do(ctx context.Context, work func(hw.Card) error) error {
+// do runs work in a transaction and then, before anybody else uses the key, record, which gets work's error and
+// returns the final one. When ctx ends before work has begun, neither is called; once it has begun it
+// is waited for, so that its outcome is always known to the one who has to write it down, and what
+// the caller owns is no longer in use when do returns.
+func (w *worker) do(ctx context.Context, work func(hw.Card) error, record func(error) error) error {
+	var claimed atomic.Bool // by the work as it begins, or by the caller as he gives up
+	begun := false
 	result := make(chan error, 1)
-	w.submit(job{work: work, done: func(err error) { result <- err }})
+	w.submit(job{
+		work: func(card hw.Card) error {
+			if begun = claimed.CompareAndSwap(false, true); !begun {
+				return context.Canceled
+			}
+			return work(card)
+		},
+		done: func(err error) {
+			if begun {
+				err = record(err)
+			}
+			result <- err
+		},
+	})
 	select {
 	case err := <-result:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// doAll is do for work that changes the card: it is not abandoned halfway, so that its outcome is
-// always known to the one who writes it down.
-func (w *worker) doAll(ctx context.Context, work func(hw.Card) error) error {
-	return w.do(context.WithoutCancel(ctx), func(c hw.Card) error {
-		if err := ctx.Err(); err != nil {
-			return err
+		if claimed.CompareAndSwap(false, true) {
+			return ctx.Err()
 		}
-		return work(c)
-	})
+		return <-result
+	}
 }
 
-// open begins a unit of work: SELECT, and VALIDATE where a password is set. It makes sure that the
-// key is still the one that this worker has looked at.
-func (a *Agent) open(w *worker, card hw.Card) (*ykoath.Session, error) {
-	s, err := ykoath.Select(card)
-	if err != nil {
-		return nil, err
-	}
-	a.mu.Lock()
-	state := w.state
-	key := a.passwords[s.Info().DeviceID()].Clone()
-	a.mu.Unlock()
-	defer key.Wipe()
-	if state.known && state.info.DeviceID() != s.Info().DeviceID() {
-		return nil, errSwapped
-	}
-	return s, a.validate(s, key)
-}
-
-// validate shows the card its password. One that no longer fits is forgotten.
-func (a *Agent) validate(s *ykoath.Session, key *oath.Secret) error {
-	if !s.Info().PasswordSet() {
-		return nil
-	}
-	if key.Len() == 0 {
-		return ykoath.ErrLocked
-	}
-	err := s.Validate(key)
-	if errors.Is(err, ykoath.ErrWrongPassword) {
-		a.forget(s.Info().DeviceID())
-		return errors.Join(ykoath.ErrLocked, err)
-	}
-	return err
-}
-
-// remember keeps the key derived from a password until the daemon ends or the applet is reset.
-func (a *Agent) remember(deviceID string, key *oath.Secret) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.passwords[deviceID].Wipe()
-	a.passwords[deviceID] = key
-}
-
-func (a *Agent) forget(deviceID string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.passwords[deviceID].Wipe()
-	delete(a.passwords, deviceID)
-}
+// asIs is a record that has nothing to write down.
+func asIs(err error) error { return err }

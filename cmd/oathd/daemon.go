@@ -83,7 +83,8 @@ func (d *oathd) run(ctx context.Context) error {
 
 // ready tells people, and systemd, that the socket is there.
 func (d *oathd) ready() {
-	d.log.Info("ready", "socket", d.listener.Addr().String(), "keys", d.agent.BayName, "ledger", d.agent.LedgerPath, "version", programVersion())
+	s := d.agent.Status()
+	d.log.Info("ready", "socket", d.listener.Addr().String(), "keys", s.Bay, "ledger", s.Ledger, "version", s.Version)
 	if _, err := daemon.SdNotify(true, daemon.SdNotifyReady); err != nil {
 		d.log.Warn("cannot tell the service manager that the daemon is ready", "error", err)
 	}
