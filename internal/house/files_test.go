@@ -75,6 +75,28 @@ func scripts(h tree) []string {
 	return complaints
 }
 
+// wish is what a test that skips tells a person to install.
+var wish = regexp.MustCompile(`apt(?:-get)? install ([a-z0-9 .+-]+)`)
+
+// wishes wants scripts/deps to install whatever a test would otherwise miss.
+func wishes(h tree) []string {
+	installed := strings.Fields(h.read("scripts/deps"))
+	var complaints []string
+	for _, f := range h.files {
+		if !f.test && f.pkg != testSupport {
+			continue
+		}
+		for _, m := range wish.FindAllStringSubmatch(h.read(f.name), -1) {
+			for _, pkg := range strings.Fields(m[1]) {
+				if !slices.Contains(installed, pkg) {
+					complaints = append(complaints, fmt.Sprintf("%s wants %s, which scripts/deps does not install", f.name, pkg))
+				}
+			}
+		}
+	}
+	return complaints
+}
+
 var (
 	target  = regexp.MustCompile(`(?m)^([a-z]+):`)
 	makeUse = regexp.MustCompile("(?m)(?:^|`)make ([a-z]+)")
@@ -116,6 +138,17 @@ func TestScriptsCanFail(t *testing.T) {
 	breaks(t, scripts, map[string]string{".ci/run": "true\n", "scripts/good": "true\n"})
 	breaks(t, scripts, map[string]string{".ci/run": "true\n", "scripts/bad": "if true\n"}, "scripts/bad: ")
 	breaks(t, scripts, nil, ".ci/run")
+}
+
+func TestWishesCanFail(t *testing.T) {
+	missing := func(what string) string { return "package a // apt " + "install " + what }
+	breaks(t, wishes, map[string]string{
+		"scripts/deps":        "echo pcscd curl util-linux",
+		"a/a.go":              missing("cake"),
+		"a/a_test.go":         missing("curl util-linux"),
+		"a/b_test.go":         missing("pcscd yubico-piv-tool"),
+		testSupport + "/a.go": missing("oathtool"),
+	}, "a/b_test.go wants yubico-piv-tool", testSupport+"/a.go wants oathtool")
 }
 
 func TestMakeTargetsCanFail(t *testing.T) {

@@ -61,6 +61,7 @@ var rules = map[string]rule{
 	"architecture":       architecture,
 	"continuous testing": continuousTesting,
 	"scripts":            scripts,
+	"wishes":             wishes,
 	"make targets":       makeTargets,
 }
 
