@@ -2,11 +2,9 @@ package hwtest
 
 import (
 	"errors"
-	"fmt"
 	"testing"
 
 	"github.com/oathd/oathd/hw"
-	"github.com/oathd/oathd/hw/mgmt"
 	"github.com/oathd/oathd/hw/ykoath"
 	"github.com/oathd/oathd/oath"
 )
@@ -168,22 +166,5 @@ func erase(t *testing.T, target Target) {
 	})
 	if err != nil {
 		t.Fatalf("cannot erase the key: %v", err)
-	}
-}
-
-// OnlySerial wraps a bay's Transact, so that nothing but a SELECT and a reading of the serial number ever
-// reaches a key that is not the one meant.
-func OnlySerial(serial uint32, transact func(work func(hw.Card) error) error) func(work func(hw.Card) error) error {
-	return func(work func(hw.Card) error) error {
-		return transact(func(card hw.Card) error {
-			info, err := mgmt.Read(card)
-			if err != nil {
-				return err
-			}
-			if info.Serial != serial || serial == 0 {
-				return fmt.Errorf("this is key %d, not %d", info.Serial, serial)
-			}
-			return work(card)
-		})
 	}
 }

@@ -153,7 +153,7 @@ func (p *PCSCD) run(program, config string) error {
 		SysProcAttr: namespaces(),
 	}
 	if err := p.process.Start(); err != nil {
-		if errors.Is(err, unix.EPERM) {
+		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
 			Missing(p.t, "the right to make namespaces", "run the tests as root, or sudo sysctl kernel.unprivileged_userns_clone=1")
 		}
 		return fmt.Errorf("cannot start a process in its own namespaces: %w", err)
@@ -214,7 +214,8 @@ func UseLink() string {
 
 // Env is an environment for programs that are to use p, with a HOME of their own.
 func (p *PCSCD) Env() []string {
-	return append(os.Environ(), "PCSCLITE_CSOCK_NAME="+p.Socket(), "HOME="+p.home, "XDG_CONFIG_HOME=", "XDG_DATA_HOME=")
+	return append(os.Environ(), "PCSCLITE_CSOCK_NAME="+p.Socket(), "HOME="+p.home,
+		"XDG_CONFIG_HOME="+filepath.Join(p.home, ".config"), "XDG_DATA_HOME="+filepath.Join(p.home, ".local", "share"))
 }
 
 // Reader is the name of a slot's reader.

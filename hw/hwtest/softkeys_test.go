@@ -2,6 +2,7 @@ package hwtest_test
 
 import (
 	"flag"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/hw/mgmt"
 	"github.com/oathd/oathd/hw/pcsc"
 	"github.com/oathd/oathd/hw/softkey"
 	"github.com/oathd/oathd/hw/ykoath"
@@ -105,7 +107,7 @@ func TestConformanceOfRealKey(t *testing.T) {
 	}
 	hwtest.Conformance(t, hwtest.Target{
 		Serial:   uint32(*realKey),
-		Transact: hwtest.OnlySerial(uint32(*realKey), func(work func(hw.Card) error) error { return bay.Transact(slots.await(t, reader), work) }),
+		Transact: onlySerial(uint32(*realKey), func(work func(hw.Card) error) error { return bay.Transact(slots.await(t, reader), work) }),
 		Reset:    func() { resetCard(t, reader) },
 		Finger: func(touch bool) {
 			if touch {
@@ -115,6 +117,23 @@ func TestConformanceOfRealKey(t *testing.T) {
 			}
 		},
 	})
+}
+
+// onlySerial wraps a bay's Transact, so that nothing but a SELECT and a reading of the serial number ever
+// reaches a key that is not the one meant.
+func onlySerial(serial uint32, transact func(work func(hw.Card) error) error) func(work func(hw.Card) error) error {
+	return func(work func(hw.Card) error) error {
+		return transact(func(card hw.Card) error {
+			info, err := mgmt.Read(card)
+			if err != nil {
+				return err
+			}
+			if info.Serial != serial || serial == 0 {
+				return fmt.Errorf("this is key %d, not %d", info.Serial, serial)
+			}
+			return work(card)
+		})
+	}
 }
 
 // resetCard resets the card in a reader as another program.

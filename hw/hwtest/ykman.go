@@ -2,6 +2,7 @@ package hwtest
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,15 +10,38 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Ykman is Yubico's own program, as the distribution packages it, with the key in one slot. It is the
 // referee: what it does to a soft key, a real one takes as well.
 type Ykman struct {
+	// Major is its major version: 4 on Debian 12, 5 on Debian 13.
+	Major int
+
 	t      testing.TB
 	reader string
 	env    []string
 }
+
+// ykmanPatience is how long one command may take.
+const ykmanPatience = 30 * time.Second
+
+// keyringModule is where ykman 5 keeps the key to the passwords that it remembers, instead of a desktop's
+// Secret Service.
+const keyringModule = `
+import keyring.backend, os, pathlib
+
+class Keyring(keyring.backend.KeyringBackend):
+    priority = 1
+    file = pathlib.Path(os.environ["HOME"]) / "keyring"
+
+    def get_password(self, service, username):
+        return self.file.read_text() if self.file.exists() else None
+
+    def set_password(self, service, username, password):
+        self.file.write_text(password)
+`
 
 // Ykman returns a ykman for the key in a slot. What it remembers lies in a HOME of its own. Never run it with an empty
 // slot: where it cannot connect it kills the user's scdaemon (ykman/pcsc, kill_scdaemon).
@@ -26,11 +50,26 @@ func (p *PCSCD) Ykman(t testing.TB, slot int) *Ykman {
 	if _, err := exec.LookPath("ykman"); err != nil {
 		Missing(t, "ykman", "sudo apt install yubikey-manager")
 	}
-	home := filepath.Join(p.home, strconv.Itoa(slot))
-	if err := os.MkdirAll(home, 0o700); err != nil {
+	home := t.TempDir()
+	if err := os.WriteFile(filepath.Join(home, "hwtest_keyring.py"), []byte(keyringModule), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return &Ykman{t: t, reader: p.Reader(slot), env: append(p.Env(), "HOME="+home)}
+	y := &Ykman{t: t, reader: p.Reader(slot), env: append(p.Env(), "HOME="+home, "XDG_DATA_HOME="+filepath.Join(home, ".local", "share"),
+		"PYTHONPATH="+home, "PYTHON_KEYRING_BACKEND=hwtest_keyring.Keyring")}
+	y.Major = y.major()
+	return y
+}
+
+// major reads "YubiKey Manager (ykman) version: 5.6.1".
+func (y *Ykman) major() int {
+	y.t.Helper()
+	version := y.Everywhere("--version")
+	_, number, _ := strings.Cut(version, "version: ")
+	major, err := strconv.Atoi(strings.SplitN(number, ".", 2)[0])
+	if err != nil {
+		y.t.Fatalf("ykman calls itself %q", version)
+	}
+	return major
 }
 
 // Try runs ykman and returns what it prints on stdout. The error holds what it prints on stderr.
@@ -51,8 +90,10 @@ func (y *Ykman) Everywhere(args ...string) string {
 }
 
 func (y *Ykman) run(input string, args []string) (string, error) {
+	ctx, cancel := context.WithTimeout(y.t.Context(), ykmanPatience)
+	defer cancel()
 	var stdout, stderr bytes.Buffer
-	command := exec.Command("ykman", args...)
+	command := exec.CommandContext(ctx, "ykman", args...)
 	command.Env, command.Stdin, command.Stdout, command.Stderr = y.env, strings.NewReader(input), &stdout, &stderr
 	if err := command.Run(); err != nil {
 		return stdout.String(), fmt.Errorf("ykman %q: %w\n%s%s", args, err, stdout.String(), stderr.String())

@@ -124,6 +124,14 @@ func (s *seat) calculate(o *ykoath.Session, c credential) string {
 	return c.Code(response.Truncated)
 }
 
+// only skips a test that a later ykman cannot pass.
+func (s *seat) only(major int, why string) {
+	s.Helper()
+	if s.ykman.Major > major {
+		s.Skipf("ykman %d %s", s.ykman.Major, why)
+	}
+}
+
 // refuses runs ykman and wants it to fail with these words.
 func (s *seat) refuses(words string, args ...string) {
 	s.Helper()
@@ -149,10 +157,16 @@ func TestYkman(t *testing.T) {
 		{"waits for a touch", softkey.Options{Personality: "yubikey-5.7", TouchTimeout: time.Second}, ykmanTouch},
 		{"fills a 5.4", softkey.Options{Personality: "yubikey-5.4"}, func(s *seat) { ykmanFills(s, 32) }},
 		{"fills a 5.7", softkey.Options{Personality: "yubikey-5.7"}, func(s *seat) { ykmanFills(s, 64) }},
-		{"over NFC", softkey.Options{Personality: "yubikey-5.7", Contactless: true}, ykmanBasics},
+		{"over NFC", softkey.Options{Personality: "yubikey-5.7", Contactless: true}, func(s *seat) {
+			s.only(4, "sends commands of extended length, which not every NFC reader takes")
+			ykmanBasics(s)
+		}},
 		{"with a 4.3", softkey.Options{Personality: "yubikey-4.3"}, ykmanBasics},
 		{"with a NEO", softkey.Options{Personality: "neo"}, ykmanBasics},
-		{"with a CanoKey", softkey.Options{Personality: "canokey"}, ykmanBasics},
+		{"with a CanoKey", softkey.Options{Personality: "canokey"}, func(s *seat) {
+			s.only(4, "asks for the list without Le, and for ever, since CanoKey then answers with nothing")
+			ykmanBasics(s)
+		}},
 		{"with a pico-fido", softkey.Options{Personality: "pico-fido"}, ykmanBasics},
 	}
 	p := hwtest.StartPCSCD(t, (len(tests)+1)/2)
@@ -197,13 +211,14 @@ func TestYkmanList(t *testing.T) {
 }
 
 func ykmanInfo(s *seat) {
-	info := s.ykman.Run("info")
+	words := func(out string) string { return strings.Join(strings.Fields(out), " ") }
+	info := words(s.ykman.Run("info"))
 	for _, want := range []string{"Serial number: 5701234", "Firmware version: 5.7.1", "Keychain (USB-C)"} {
 		if !strings.Contains(info, want) {
 			s.Errorf("info lacks %q:\n%s", want, info)
 		}
 	}
-	info = s.ykman.Run("oath", "info")
+	info = words(s.ykman.Run("oath", "info"))
 	for _, want := range []string{"OATH version: 5.7.1", "Password protection: disabled"} {
 		if !strings.Contains(info, want) {
 			s.Errorf("oath info lacks %q:\n%s", want, info)

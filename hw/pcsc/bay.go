@@ -91,14 +91,14 @@ func (b *Bay) Watch(ctx context.Context, report func(hw.Inventory)) error {
 // something to happen at pcscd's socket or, if pcscd refuses us, at the login session.
 func (b *Bay) connect(ctx context.Context, report func(hw.Inventory)) (*scard.Context, error) {
 	var reported string
-	settle := false
+	settle := true // the first answer may be that of a pcscd that is just starting or ending
 	for {
 		// The watch comes first, so that nothing is missed between the attempt and the wait.
 		watch, err := sentry.New(socketPath(), sessionPath())
 		if err != nil {
 			return nil, err
 		}
-		session, err := scard.EstablishContext()
+		session, err := establish()
 		if err == nil {
 			watch.Close()
 			return session, nil
@@ -115,6 +115,19 @@ func (b *Bay) connect(ctx context.Context, report func(hw.Inventory)) (*scard.Co
 			return nil, err
 		}
 	}
+}
+
+// establish returns a new context. A pcscd that refuses us may hang up before we have greeted it, which looks as
+// if there were none (seen with 2.3.3): asked a few times, it says what it means. One that ends just then can
+// look as if it refused us; the second look of connect sees that.
+func establish() (session *scard.Context, err error) {
+	for range 5 {
+		session, err = scard.EstablishContext()
+		if !errors.Is(err, scard.ErrNoService) {
+			break
+		}
+	}
+	return session, err
 }
 
 // follow reports what session shows, until ctx ends or pcscd goes away.
