@@ -175,7 +175,9 @@ func (a *Agent) try(f *flight, n int) {
 				return err
 			}
 			about := api.Event{Key: from.Key, Account: f.acc.ID, Label: f.acc.Label()}
-			f.touch.Store(a.expectTouch(from.Touch, about, func() []string { return a.flights.names(f) }, nil))
+			t := a.newTouch(about, func() []string { return a.flights.names(f) }, nil)
+			f.touch.Store(t) // before it is told, for who hears of it may join
+			t.expect(from.Touch)
 			return f.calculate(s, from)
 		},
 		done: func(err error) {

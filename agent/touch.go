@@ -34,14 +34,23 @@ type touch struct {
 // expectTouch tells everybody that a key blinks: at once if the credential is known to need a touch, else when the
 // answer takes longer than any computation. The caller calls end when the answer is there.
 func (a *Agent) expectTouch(known bool, about api.Event, names func() []string, tell func()) *touch {
+	t := a.newTouch(about, names, tell)
+	t.expect(known)
+	return t
+}
+
+// newTouch is expectTouch in two steps, for those who must have the touch at hand before anybody hears of it.
+func (a *Agent) newTouch(about api.Event, names func() []string, tell func()) *touch {
 	about.KeyLabel = a.keyLabel(about.Key)
-	t := &touch{a: a, event: about, names: names, tell: tell}
+	return &touch{a: a, event: about, names: names, tell: tell}
+}
+
+func (t *touch) expect(known bool) {
 	if known {
 		t.begin()
 	} else {
 		t.timer = time.AfterFunc(touchGuess, t.begin)
 	}
-	return t
 }
 
 func (t *touch) begin() {
