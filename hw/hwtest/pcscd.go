@@ -300,11 +300,13 @@ type poweredCard struct {
 	seen chan struct{}
 }
 
+// Power notes that the card has power.
 func (c *poweredCard) Power(on bool) {
 	c.Card.Power(on)
 	c.on.Store(on)
 }
 
+// ATR is what the reader asks for last.
 func (c *poweredCard) ATR() []byte {
 	if c.on.Load() {
 		c.once.Do(func() { close(c.seen) })
