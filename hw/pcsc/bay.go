@@ -68,14 +68,13 @@ func (b *Bay) Watch(ctx context.Context, report func(hw.Inventory)) error {
 	defer b.abandon(nil)
 	for {
 		session, err := b.connect(ctx, report)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err != nil {
+		if err != nil && ctx.Err() == nil {
 			return err
 		}
 		began := time.Now()
-		err = b.follow(ctx, session, report)
+		if err == nil {
+			err = b.follow(ctx, session, report)
+		}
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -40,6 +40,7 @@ func (l *lane) transact(current func(counter uint16) bool, work func(hw.Card) er
 		return explain("reach the key in "+l.reader, err)
 	}
 	defer l.end(card)
+	// Inside our own transaction nobody can make this call wait.
 	status, err := card.Status()
 	if err != nil {
 		return explain("reach the key in "+l.reader, err)
