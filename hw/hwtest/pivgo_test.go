@@ -34,7 +34,8 @@ func TestPIVGo(t *testing.T) {
 		skipped = append(skipped, string(match[1]))
 	}
 	// These want a fingerprint reader.
-	if want := []string{"TestPINPolicyMatchOnceIntegration", "TestPINPolicyMatchAlwaysIntegration"}; !slices.Equal(skipped, want) {
+	want := []string{"TestPINPolicyMatchOnceIntegration", "TestPINPolicyMatchAlwaysTwoVerifications", "TestPINPolicyMatchOnceSingleVerification"}
+	if !slices.Equal(skipped, want) {
 		t.Errorf("skipped %q, not %q", skipped, want)
 	}
 }
