@@ -53,20 +53,16 @@ func TestEncryptRefuses(t *testing.T) {
 	wants(t, "a recipient that fails", err, errBad)
 }
 
-// TestFlippedFile flips every bit of an age file for two recipients.
+// TestFlippedFile flips a bit of every byte of an age file for two recipients.
 func TestFlippedFile(t *testing.T) {
 	s := newSafe(t)
 	k := s.recovery(t).key
 	for i := range s.Wrapped {
-		for bit := range 8 {
-			bad := bytes.Clone(s.Wrapped)
-			bad[i] ^= 1 << bit
-			got, err := decrypt(bad, k)
-			if err == nil {
-				t.Fatalf("byte %d, bit %d: %q", i, bit, got.Bytes())
-			}
-			wants(t, "flipped", err, ErrDamaged, age.ErrIncorrectIdentity)
+		got, err := decrypt(flip(s.Wrapped, i), k)
+		if err == nil {
+			t.Fatalf("byte %d: %q", i, got.Bytes())
 		}
+		wants(t, "flipped", err, ErrDamaged, age.ErrIncorrectIdentity)
 	}
 	for n := range s.Wrapped {
 		_, err := decrypt(s.Wrapped[:n], k)

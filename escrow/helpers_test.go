@@ -1,6 +1,7 @@
 package escrow
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/rand"
 	"errors"
@@ -157,6 +158,13 @@ func wants(t testing.TB, what string, err error, anyOf ...error) {
 		}
 	}
 	t.Errorf("%s: error %v, want one of %q", what, err, anyOf)
+}
+
+// flip returns b with one bit of one byte changed.
+func flip(b []byte, i int) []byte {
+	bad := bytes.Clone(b)
+	bad[i] ^= 1 << (i % 8)
+	return bad
 }
 
 // tool finds a program of Debian's, or skips the test; in CI nothing may be missing.
