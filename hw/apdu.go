@@ -58,12 +58,13 @@ type Link struct {
 
 // Exchange sends c and returns the whole answer without its status word. A final status word other
 // than 9000 is returned as a Status, together with the data that came before it. The buffers of the
-// command are wiped, for a PUT carries a seed.
+// command are wiped, for a PUT carries a seed, and so are the parts of the answer.
 func (l Link) Exchange(c Command) ([]byte, error) {
 	part, status, err := l.send(c)
 	var answer []byte
 	for parts := 1; err == nil; parts++ {
 		answer = append(answer, part...)
+		oath.Wipe(part) // it can be a code, or a shared secret
 		_, more := status.More()
 		switch {
 		case len(answer) > maxResponse || parts > maxParts:
