@@ -94,7 +94,6 @@ func start(t testing.TB, bin string, env []string, args ...string) *daemon {
 	d.client = &client.Client{Socket: filepath.Join(dir, "oathd", "oathd.sock")}
 	d.run(args)
 	t.Cleanup(func() {
-		d.client.Close()
 		d.stop(syscall.SIGTERM)
 		_ = os.RemoveAll(dir)
 	})

@@ -42,7 +42,6 @@ func house(t *testing.T) *client.Client {
 	go func() { ended <- errors.Join(d.run(ctx), d.close()) }()
 	c := &client.Client{Socket: d.listener.Addr().String()}
 	t.Cleanup(func() {
-		c.Close()
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("the daemon ended with %v", err)

@@ -1,9 +1,8 @@
 package client
 
 import (
-	"bytes"
 	"context"
-	"net/http"
+	"net"
 	"net/url"
 
 	"github.com/oathd/oathd/ipc/api"
@@ -69,7 +68,7 @@ func (c *Client) Remove(ctx context.Context, account, key string, force bool) (a
 		query = append(query, "force", "true")
 	}
 	return call[api.Report](ctx, c, request{
-		method: http.MethodDelete,
+		method: "DELETE",
 		path:   path("/v1/accounts", account) + parameters(query),
 	})
 }
@@ -106,7 +105,7 @@ func (c *Client) SetPassword(ctx context.Context, key string, password *oath.Sec
 
 // ClearPassword removes the applet's password; the key must be unlocked.
 func (c *Client) ClearPassword(ctx context.Context, key string) (api.Key, error) {
-	return call[api.Key](ctx, c, request{method: http.MethodDelete, path: path("/v1/keys", key, "password")})
+	return call[api.Key](ctx, c, request{method: "DELETE", path: path("/v1/keys", key, "password")})
 }
 
 // Unlock gives the daemon the applet's password for as long as it runs; it stays the caller's to wipe.
@@ -127,12 +126,12 @@ func (c *Client) MoveSoft(ctx context.Context, serial string, move api.SoftMove)
 
 // get is a request for a document. query alternates between names and values.
 func get(path string, query ...string) request {
-	return request{method: http.MethodGet, path: path + parameters(query)}
+	return request{method: "GET", path: path + parameters(query)}
 }
 
 // post is a request that changes or computes something; elements are appended to the path.
 func post(base string, elements ...string) request {
-	return request{method: http.MethodPost, path: path(base, elements...)}
+	return request{method: "POST", path: path(base, elements...)}
 }
 
 func path(base string, elements ...string) string {
@@ -155,7 +154,7 @@ func parameters(query []string) string {
 
 // withSecret adds a password as the request's body. It is sent from where it lies.
 func (r request) withSecret(s *oath.Secret) request {
-	r.contentType, r.body, r.length = api.RawType, bytes.NewReader(s.Bytes()), int64(s.Len())
+	r.contentType, r.body = api.RawType, net.Buffers{s.Bytes()}
 	return r
 }
 

@@ -38,12 +38,8 @@ func serve(t *testing.T, answer http.HandlerFunc) *Client {
 	_ = server.Listener.Close()
 	server.Listener = l
 	server.Start()
-	c := new(Client)
-	t.Cleanup(func() {
-		c.Close()
-		server.Close()
-	})
-	return c
+	t.Cleanup(server.Close)
+	return new(Client)
 }
 
 // always answers the same.

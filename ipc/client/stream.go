@@ -1,11 +1,10 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
-	"io"
 	"iter"
+	"net"
 
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
@@ -84,21 +83,18 @@ func cutShort(err error) error {
 	return err
 }
 
-// withSeeds adds a line of JSON and the seeds behind it. The seeds are sent from where they lie: the only
-// copies are in the buffers of the connection.
+// withSeeds adds a line of JSON and the seeds behind it. They go into the socket from where they lie: there is no
+// copy of them to be wiped.
 func (r request) withSeeds(add api.AddRequest, seeds []*oath.Secret) request {
 	accounts := make([]api.NewAccount, len(add.Accounts))
-	parts := make([]io.Reader, 1, 1+len(seeds))
-	length := 0
+	parts := make(net.Buffers, 1, 1+len(seeds))
 	for i, account := range add.Accounts {
 		account.SeedBytes = seeds[i].Len()
 		accounts[i] = account
-		parts = append(parts, bytes.NewReader(seeds[i].Bytes()))
-		length += seeds[i].Len()
+		parts = append(parts, seeds[i].Bytes())
 	}
 	add.Accounts = accounts
-	line := append(marshal(add), '\n')
-	parts[0] = bytes.NewReader(line)
-	r.contentType, r.body, r.length = api.SeedsType, io.MultiReader(parts...), int64(len(line)+length)
+	parts[0] = append(marshal(add), '\n')
+	r.contentType, r.body = api.SeedsType, parts
 	return r
 }
