@@ -8,6 +8,9 @@ const (
 	BusName = "org.oathd.Oathd1"
 	// BusPath is the manager's object, the ObjectManager of all others.
 	BusPath = "/org/oathd/Oathd1"
+	// BusKeys and BusAccounts are the paths below which the keys and the accounts are, by id.
+	BusKeys     = BusPath + "/keys"
+	BusAccounts = BusPath + "/accounts"
 
 	// BusManager is the interface of the object at BusPath.
 	BusManager = BusName + ".Manager"
@@ -15,23 +18,21 @@ const (
 	BusKey     = BusName + ".Key"
 	BusAccount = BusName + ".Account"
 
-	busKeys     = BusPath + "/keys/"
-	busAccounts = BusPath + "/accounts/"
-	busErrors   = BusName + ".Error."
+	busErrors = BusName + ".Error."
 )
 
 // BusKeyPath returns the path of the key with that id; "" if it is none, so that nothing but ten letters
 // and digits ever gets into a path.
-func BusKeyPath(id string) string { return busPath(busKeys, id) }
+func BusKeyPath(id string) string { return busPath(BusKeys, id) }
 
 // BusAccountPath returns the path of the account with that id, "" if it is none.
-func BusAccountPath(id string) string { return busPath(busAccounts, id) }
+func BusAccountPath(id string) string { return busPath(BusAccounts, id) }
 
 func busPath(parent, id string) string {
 	if !IsID(id) {
 		return ""
 	}
-	return parent + id
+	return parent + "/" + id
 }
 
 // BusError returns the name of an error on D-Bus: CodeKeyAbsent is org.oathd.Oathd1.Error.KeyAbsent. Its

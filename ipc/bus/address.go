@@ -1,0 +1,65 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/oathd/oathd/hw"
+)
+
+// Auto as an address stands for the session bus, where there is one.
+const Auto = "auto"
+
+// errNoBus says that this session has no bus, as over ssh or in cron.
+var errNoBus = errors.New("this session has none: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set")
+
+// sessionBus returns the address of the session bus (D-Bus Specification, "Well-known Message Bus Instances";
+// sd_bus_open_user(3) for where it is when nobody says). Nothing need be there yet.
+func sessionBus() (string, error) {
+	if address := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" {
+		return address, nil
+	}
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
+		return "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus")), nil
+	}
+	return "", errNoBus
+}
+
+// sockets returns the Unix sockets of an address ("Server Addresses"), as package net names them: a path, or
+// "@name" for an abstract one. Other transports are left out: on them nobody can tell who calls.
+func sockets(address string) (names []string, err error) {
+	for one := range strings.SplitSeq(address, ";") {
+		options, isUnix := strings.CutPrefix(one, "unix:")
+		for option := range strings.SplitSeq(options, ",") {
+			key, escaped, _ := strings.Cut(option, "=")
+			value, err := dbus.UnescapeBusAddressValue(escaped)
+			switch {
+			case !isUnix || err != nil:
+			case key == "path" && filepath.IsAbs(value):
+				names = append(names, value)
+			case key == "abstract" && value != "":
+				names = append(names, "@"+value)
+			}
+		}
+	}
+	if names == nil {
+		return nil, hw.WithHint(fmt.Errorf("cannot use the bus address %q: it names no Unix socket", address),
+			"an address is like unix:path=/run/user/1000/bus")
+	}
+	return names, nil
+}
+
+// paths are those of the sockets that are files, so that one can wait for them.
+func paths(sockets []string) (files []string) {
+	for _, name := range sockets {
+		if filepath.IsAbs(name) {
+			files = append(files, name)
+		}
+	}
+	return files
+}

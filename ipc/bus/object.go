@@ -1,0 +1,114 @@
+package bus
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/godbus/dbus/v5"
+
+	"github.com/oathd/oathd/ipc/api"
+)
+
+// object is what is served at one path: an api.Status, an api.Key or an api.Account, as it was at some moment.
+type object struct {
+	*family
+	value any
+}
+
+// objects are all objects of one moment, the manager among them. They never change once they are published.
+type objects map[dbus.ObjectPath]object
+
+// object returns what is at path now; without a family if nothing is. Who comes by one door from a change made
+// through another may be faster than the event that tells of it.
+func (s *session) object(path dbus.ObjectPath) object {
+	o, known := (*s.objects.Load())[path]
+	if known || !s.isNew(path) {
+		return o
+	}
+	s.refresh(true)
+	return (*s.objects.Load())[path]
+}
+
+// isNew reports whether the core has what would be at path.
+func (s *session) isNew(path dbus.ObjectPath) bool {
+	parent, id := split(path)
+	switch parent {
+	case api.BusKeys:
+		k, err := s.agent.Key(id)
+		return err == nil && k.ID == id
+	case api.BusAccounts:
+		a, err := s.agent.Account(id)
+		return err == nil && a.ID == id
+	}
+	return false
+}
+
+// look asks the core for everything; without accounts, those of before are taken over, for they are many.
+func (s *session) look(before objects, accounts bool) objects {
+	now := make(objects, len(before))
+	now[api.BusPath] = object{s.manager, s.agent.Status()}
+	for _, k := range s.agent.Keys() {
+		now.add(api.BusKeyPath(k.ID), object{s.key, k})
+	}
+	if !accounts {
+		for path, o := range before {
+			if o.family == s.account {
+				now[path] = o
+			}
+		}
+		return now
+	}
+	for _, a := range s.agent.Accounts("") {
+		now.add(api.BusAccountPath(a.ID), object{s.account, a})
+	}
+	return now
+}
+
+// add leaves out what has no path: an id that is none, as in a ledger that somebody has tampered with.
+func (o objects) add(path string, one object) {
+	if path != "" {
+		o[dbus.ObjectPath(path)] = one
+	}
+}
+
+// interfaces describes the object as InterfacesAdded and GetManagedObjects do.
+func (o object) interfaces() map[string]map[string]dbus.Variant {
+	return map[string]map[string]dbus.Variant{o.name: o.values(o.value)}
+}
+
+// changes returns the properties in which o differs from what it was before.
+func (o object) changes(before object) map[string]dbus.Variant {
+	if reflect.DeepEqual(o.value, before.value) {
+		return nil
+	}
+	changed := map[string]dbus.Variant{}
+	for _, p := range o.properties {
+		if was, is := p.variant(before.value), p.variant(o.value); !reflect.DeepEqual(was, is) {
+			changed[p.name] = is
+		}
+	}
+	return changed
+}
+
+// announce tells everybody on the bus in what the objects differ from those of before.
+func (s *session) announce(before, now objects) {
+	for path, was := range before {
+		if _, still := now[path]; !still {
+			s.emit(api.BusPath, objectManagerName+".InterfacesRemoved", path, []string{was.name})
+		}
+	}
+	for path, is := range now {
+		was, known := before[path]
+		if !known {
+			s.emit(api.BusPath, objectManagerName+".InterfacesAdded", path, is.interfaces())
+		} else if changed := is.changes(was); len(changed) > 0 {
+			s.emit(path, propertiesName+".PropertiesChanged", is.name, changed, []string{})
+		}
+	}
+}
+
+// split returns what a path ends with, and what is before that.
+func split(path dbus.ObjectPath) (parent, last string) {
+	i := strings.LastIndexByte(string(path), '/')
+	return string(path[:max(i, 0)]), string(path[i+1:])
+}
