@@ -131,7 +131,7 @@ func (v *Vault) Identities() string {
 	text.WriteString("# The security keys of the vault, for age with age-plugin-yubikey.\n")
 	for _, r := range v.Recipients {
 		if line := r.IdentityLine(); line != "" {
-			fmt.Fprintf(&text, "\n#       Serial: %d, Slot: %x\n#         Name: %s\n#    Recipient: %s\n%s\n", r.Serial, r.Slot, r.Name, r.Public, line)
+			fmt.Fprintf(&text, "\n#       Serial: %d, Slot: %d\n#         Name: %s\n#    Recipient: %s\n%s\n", r.Serial, r.Slot-firstSlot+1, r.Name, r.Public, line)
 		}
 	}
 	return text.String()

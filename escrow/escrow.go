@@ -63,6 +63,9 @@ func (e *MismatchError) Error() string {
 // version is that of every format of this package.
 const version = 1
 
+// maxFirstLine is more than any text of ours has in its first line.
+const maxFirstLine = 40
+
 // idLen is the length of a vault's and an account's id.
 const idLen = 10
 
@@ -93,7 +96,7 @@ func checkFirst(got, want string) error {
 func afterHeader(text []byte, header string) ([]byte, error) {
 	first, _, _ := strings.Cut(header, "\n")
 	if !bytes.HasPrefix(text, []byte(first+"\n")) {
-		return nil, checkFirst(string(firstLine(text)), first)
+		return nil, checkFirst(string(firstLine(text[:min(len(text), maxFirstLine)])), first)
 	}
 	for want := range strings.Lines(header) {
 		if !bytes.HasPrefix(text, []byte(want)) {

@@ -36,7 +36,7 @@ func (v *Vault) Unlock(purpose string, id *Identity) (*Open, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot unlock the vault: %w", err)
 	}
-	if !hmac.Equal(v.seal, v.computeSeal(key)) {
+	if !hmac.Equal(v.mac, v.computeMAC(key)) {
 		key.scalar.Wipe()
 		return nil, fmt.Errorf("cannot unlock the vault: %w", ErrTampered)
 	}

@@ -17,7 +17,7 @@ func TestClosed(t *testing.T) {
 	}
 	_, err := o.Get(s.rows[0])
 	wants(t, "get", err, ErrClosed)
-	_, err = o.AddRecipient(Recipient{Public: newSlot(t).recipient(t)}, nil)
+	_, err = o.AddRecipient(Recipient{Public: newSlot(t).recipient(t), Slot: 0x82}, nil)
 	wants(t, "add", err, ErrClosed)
 	_, _, err = o.RemoveRecipients(noon, []string{s.Recipients[0].Public}, s.pass, s.rows)
 	wants(t, "remove", err, ErrClosed)
@@ -27,7 +27,7 @@ func TestAddRecipient(t *testing.T) {
 	s := newSafe(t)
 	o := s.unlock(t, s.Vault)
 	green := newSlot(t)
-	v, err := o.AddRecipient(Recipient{Public: green.recipient(t), Name: "green key", Added: noon}, nil)
+	v, err := o.AddRecipient(Recipient{Public: green.recipient(t), Slot: 0x95, Name: "green key", Added: noon}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func TestAddPassphrase(t *testing.T) {
 	wants(t, "without one", err, ErrPassphraseNeeded)
 	_, err = o.AddRecipient(s.Recipients[0], nil)
 	wants(t, "what is there", err, ErrRecipients)
-	_, err = o.AddRecipient(Recipient{Public: newSlot(t).recipient(t)}, s.pass)
+	_, err = o.AddRecipient(Recipient{Public: newSlot(t).recipient(t), Slot: 0x82}, s.pass)
 	wants(t, "a passphrase for a slot", err, ErrRecipients)
 	v, err = o.AddRecipient(passphrase, s.pass)
 	if err != nil {

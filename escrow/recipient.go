@@ -23,6 +23,9 @@ const (
 // PassphraseRecipient stands in Recipient.Public for a passphrase, which has no public half.
 const PassphraseRecipient = "passphrase"
 
+// The retired slots, which age-plugin-yubikey numbers from 1 to 20 (NIST SP 800-73-4, part 1, table 4b).
+const firstSlot, lastSlot = 0x82, 0x95
+
 // Recipient is one of those that can open the vault.
 type Recipient struct {
 	// Public identifies it: "age1yubikey1…", "age1…", or "passphrase".
@@ -93,6 +96,9 @@ func parseRecipientLine(s string) (r Recipient, err error) {
 func (r Recipient) validate() error {
 	if _, err := r.wrapper(); err != nil && r.Kind() != KindPassphrase {
 		return fmt.Errorf("%w: %q: %w", ErrRecipients, r.Public, err)
+	}
+	if r.Kind() == KindPIV && (r.Slot < firstSlot || r.Slot > lastSlot) {
+		return fmt.Errorf("%w: %#x is no retired slot", ErrRecipients, r.Slot)
 	}
 	if r.Key != "" && !validID(r.Key) {
 		return fmt.Errorf("%w: %q is no key's id", ErrRecipients, r.Key)

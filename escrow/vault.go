@@ -28,8 +28,8 @@ type Vault struct {
 	// Passphrase is the same for the passphrase, nil if there is none.
 	Passphrase []byte
 
-	// seal is an HMAC under the vault key of all the above but the two files.
-	seal []byte
+	// mac is an HMAC under the vault key of all the above but the two files.
+	mac []byte
 }
 
 // Create makes a vault for two recipients or more; one is soon lost. passphrase is nil unless there is one among
@@ -79,7 +79,7 @@ func (v *Vault) wrap(key secretKey, recipients []Recipient, passphrase *oath.Sec
 	if err := next.wrapPassphrase(text, passphrase); err != nil {
 		return nil, err
 	}
-	next.seal = next.computeSeal(key)
+	next.mac = next.computeMAC(key)
 	return &next, nil
 }
 
@@ -150,11 +150,11 @@ func (v *Vault) readKey(text []byte) (secretKey, error) {
 	return key, nil
 }
 
-func (v *Vault) computeSeal(key secretKey) []byte {
-	return oath.HMAC(oath.SHA256, key.scalar.Bytes(), []byte("oathd vault seal\n"+v.unsealedHead()))
+func (v *Vault) computeMAC(key secretKey) []byte {
+	return oath.HMAC(oath.SHA256, key.scalar.Bytes(), []byte("oathd vault mac\n"+v.headBeforeMAC()))
 }
 
-func (v *Vault) unsealedHead() string {
+func (v *Vault) headBeforeMAC() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "oathd vault %d\nvault: %s\npublic key: %s\ncreated: %s\n", version, v.ID, v.PublicKey, formatTime(v.Created))
 	for _, r := range v.Recipients {
@@ -165,7 +165,7 @@ func (v *Vault) unsealedHead() string {
 
 // head is all of the vault but the two files, as text.
 func (v *Vault) head() string {
-	return v.unsealedHead() + "seal: " + base64.RawStdEncoding.EncodeToString(v.seal) + "\n"
+	return v.headBeforeMAC() + "mac: " + base64.RawStdEncoding.EncodeToString(v.mac) + "\n"
 }
 
 // find returns the recipient with this public half.

@@ -44,7 +44,7 @@ created: 2026-05-12T12:00:00Z
 recipient: piv age1yubikey1[a-z0-9]{59} key=kkkkkkkkkk serial=12345678 slot=82 added=2026-05-12T12:00:00Z name=blue key
 recipient: recovery age1[a-z0-9]{58} key=- serial=0 slot=0 added=2026-05-12T12:00:00Z name=paper in the safe
 recipient: passphrase passphrase key=- serial=0 slot=0 added=2026-05-12T12:00:00Z name=
-seal: [A-Za-z0-9+/]{43}
+mac: [A-Za-z0-9+/]{43}
 $`)
 	if !form.MatchString(s.head()) {
 		t.Errorf("%s", s.head())
@@ -84,7 +84,8 @@ func TestCreateRefuses(t *testing.T) {
 		"a secret as public":       {[]Recipient{piv, {Public: string(s.paper.Bytes())}}, nil, ErrRecipients},
 		"another plugin":           {[]Recipient{piv, {Public: string(encodeBech32("age1tag", make([]byte, 33)))}}, nil, ErrRecipients},
 		"no point":                 {[]Recipient{paper, {Public: string(encodeBech32(prefixPIV, make([]byte, 33)))}}, nil, ErrRecipients},
-		"a line break in the name": {[]Recipient{paper, with(piv, func(r *Recipient) { r.Name = "a\nseal: x" })}, nil, ErrRecipients},
+		"a slot of another kind":   {[]Recipient{paper, with(piv, func(r *Recipient) { r.Slot = 0x9d })}, nil, ErrRecipients},
+		"a line break in the name": {[]Recipient{paper, with(piv, func(r *Recipient) { r.Name = "a\nmac: x" })}, nil, ErrRecipients},
 		"a name that is no UTF-8":  {[]Recipient{paper, with(piv, func(r *Recipient) { r.Name = "\xff" })}, nil, ErrRecipients},
 		"a key's id with a blank":  {[]Recipient{paper, with(piv, func(r *Recipient) { r.Key = "a b" })}, nil, ErrRecipients},
 	} {
@@ -256,7 +257,7 @@ func TestParseVaultRefuses(t *testing.T) {
 
 func FuzzVault(f *testing.F) {
 	f.Add(newSafe(f).Marshal())
-	f.Add([]byte("oathd vault 1\nrecipient: piv age1yubikey1 key=- serial=0 slot=0 added=2026-05-12T12:00:00Z name=\nseal: \n"))
+	f.Add([]byte("oathd vault 1\nrecipient: piv age1yubikey1 key=- serial=0 slot=0 added=2026-05-12T12:00:00Z name=\nmac: \n"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		if v, err := ParseVault(text); err == nil && !bytes.Equal(v.Marshal(), text) {
 			t.Errorf("%q became %q", text, v.Marshal())

@@ -119,8 +119,8 @@ func (v *Vault) set(field, value string) (err error) {
 		var r Recipient
 		r, err = parseRecipientLine(value)
 		v.Recipients = append(v.Recipients, r)
-	case "seal":
-		v.seal, err = base64.RawStdEncoding.Strict().DecodeString(value)
+	case "mac":
+		v.mac, err = base64.RawStdEncoding.Strict().DecodeString(value)
 	default:
 		err = fmt.Errorf("unknown line %q", field)
 	}
