@@ -59,7 +59,7 @@ func parse(t *testing.T, args ...string) *pflag.FlagSet {
 func defaults(home string) Config {
 	return Config{
 		Socket: filepath.Join(home, "run/oathd/oathd.sock"), Ledger: filepath.Join(home, ".local/state/oathd/ledger.db"),
-		Copies: 2, LogLevel: "info", StopTimeout: 5 * time.Second, SoftPersonality: "yubikey-5.7", SoftTouch: "instant",
+		DBus: "auto", Copies: 2, LogLevel: "info", StopTimeout: 5 * time.Second, SoftPersonality: "yubikey-5.7", SoftTouch: "instant",
 	}
 }
 
@@ -78,6 +78,7 @@ func TestEverySettingInTheFile(t *testing.T) {
 	write(t, dir, `
 socket = "/run/me/s"
 ledger = ":memory:"
+dbus = "unix:path=/run/bus"
 copies = 3
 key_order = ["blue", "12345678", "one, two"]
 log_level = "debug"
@@ -89,7 +90,7 @@ soft_slow = true
 insecure_state = "~/soft.json"
 `)
 	want := Config{
-		Socket: "/run/me/s", Ledger: ":memory:", Copies: 3, KeyOrder: []string{"blue", "12345678", "one, two"},
+		Socket: "/run/me/s", Ledger: ":memory:", DBus: "unix:path=/run/bus", Copies: 3, KeyOrder: []string{"blue", "12345678", "one, two"},
 		LogLevel: "debug", StopTimeout: 90 * time.Second, SoftKeys: 8, SoftPersonality: "neo", SoftTouch: "manual",
 		SoftSlow: true, InsecureState: filepath.Join(dir, "soft.json"),
 	}
@@ -186,6 +187,9 @@ func TestBadFile(t *testing.T) {
 		`key_order = ["a", 5]`:          `key_order: 5 in the list is not a string`,
 		`key_order = ["a", ""]`:         `key_order: the list has an empty entry`,
 		`log_level = "warning"`:         `log_level: "warning" is none of debug, info, warn, error (did you mean "warn"?)`,
+		`dbus = "on"`:                   `dbus: "on" is none of auto, off (did you mean "off"?)`,
+		`dbus = "tcp:host=localhost"`:   `is none of auto, off`,
+		`dbus = true`:                   `dbus: true is not a string`,
 		`log_level = 3`:                 `log_level: 3 is not a string`,
 		`stop_timeout = 5`:              `stop_timeout: 5 is not a duration such as "10s"`,
 		`stop_timeout = "5"`:            `stop_timeout: "5" is not a duration`,

@@ -11,6 +11,8 @@ import (
 type Config struct {
 	// Socket and Ledger are absolute paths; Ledger may also be ":memory:".
 	Socket, Ledger string
+	// DBus is "auto", "off" or the address of a bus.
+	DBus string
 	// Copies is how many keys an account is written to when nothing else is said.
 	Copies int
 	// KeyOrder lists labels or serials; a code comes from the first of them that can give it.
@@ -39,6 +41,8 @@ type Setting struct {
 	Meaning string
 	// Values are all that a text may be, or what a path may be besides a path; none: anything.
 	Values []string
+	// Prefix is what any other text must begin with, "" where there is no other.
+	Prefix string
 	// Min and Max bound a number.
 	Min, Max int
 
@@ -56,6 +60,11 @@ var settings = []Setting{
 		Name: "ledger", Default: "$XDG_STATE_HOME/oathd/ledger.db", Values: []string{":memory:"},
 		Meaning: "the record of what is on which key; `:memory:` keeps none",
 		path:    true, field: func(c *Config) any { return &c.Ledger },
+	},
+	{
+		Name: "dbus", Default: "auto", Values: []string{"auto", "off"}, Prefix: "unix:",
+		Meaning: "the bus to serve D-Bus on: the session's where there is one, none, or the one at an address such as `unix:path=/run/bus`",
+		field:   func(c *Config) any { return &c.DBus },
 	},
 	{
 		Name: "copies", Default: "2", Min: 1, Max: 100,

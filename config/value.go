@@ -104,11 +104,16 @@ func (s Setting) setText(field *string, raw any) error {
 		if text, err = expand(text); err != nil {
 			return err
 		}
-	} else if len(s.Values) > 0 && !slices.Contains(s.Values, text) {
+	} else if !s.allows(text) {
 		return fmt.Errorf("%s is none of %s (did you mean %q?)", quote(text), strings.Join(s.Values, ", "), nearest.To(text, s.Values))
 	}
 	*field = text
 	return nil
+}
+
+// allows reports whether a text is one of those that the setting may have.
+func (s Setting) allows(text string) bool {
+	return len(s.Values) == 0 || slices.Contains(s.Values, text) || s.Prefix != "" && strings.HasPrefix(text, s.Prefix)
 }
 
 // expand makes an absolute path of one that may begin with ~ or with one of the directories of the XDG

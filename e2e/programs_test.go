@@ -90,7 +90,7 @@ func start(t testing.TB, bin string, env []string, args ...string) *daemon {
 	}
 	d := &daemon{t: t, bin: bin, dir: dir, ended: make(chan error, 1)}
 	d.env = append(slices.DeleteFunc(env, func(s string) bool { return strings.HasPrefix(s, "OATHD_") }),
-		"XDG_RUNTIME_DIR="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "GORACE=atexit_sleep_ms=0")
+		"XDG_RUNTIME_DIR="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "DBUS_SESSION_BUS_ADDRESS=", "GORACE=atexit_sleep_ms=0")
 	d.client = &client.Client{Socket: filepath.Join(dir, "oathd", "oathd.sock")}
 	d.run(args)
 	t.Cleanup(func() {

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 
 	"github.com/oathd/oathd/agent"
 	"github.com/oathd/oathd/config"
 	"github.com/oathd/oathd/hw/pcsc"
+	"github.com/oathd/oathd/ipc/bus"
 	"github.com/oathd/oathd/ipc/socket"
 	"github.com/oathd/oathd/ledger"
 )
@@ -22,6 +24,7 @@ type oathd struct {
 	agent    *agent.Agent
 	server   *socket.Server
 	listener *net.UnixListener
+	bus      *bus.Server
 	log      *slog.Logger
 }
 
@@ -59,6 +62,9 @@ func (d *oathd) assemble(ctx context.Context, c config.Config) error {
 	}
 	front.Agent = d.agent
 	d.server = socket.New(front)
+	if d.bus, err = bus.New(bus.Options{Agent: d.agent, Address: c.DBus, StopTimeout: c.StopTimeout, Log: d.log}); err != nil {
+		return err
+	}
 	d.listener, err = socket.Listen(c.Socket)
 	return err
 }
@@ -75,8 +81,12 @@ func (d *oathd) run(ctx context.Context) error {
 		defer stopServing()
 		ended <- d.agent.Run(working)
 	}()
+	var onBus sync.WaitGroup
+	onBus.Go(func() { d.bus.Serve(serving) })
 	d.ready()
 	err := d.server.Serve(serving, d.listener)
+	stopServing()
+	onBus.Wait()
 	stopWorking()
 	return errors.Join(err, <-ended)
 }

@@ -1,7 +1,6 @@
 package bus
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,22 +11,23 @@ import (
 	"github.com/oathd/oathd/hw"
 )
 
-// Auto as an address stands for the session bus, where there is one.
-const Auto = "auto"
-
-// errNoBus says that this session has no bus, as over ssh or in cron.
-var errNoBus = errors.New("this session has none: neither DBUS_SESSION_BUS_ADDRESS nor XDG_RUNTIME_DIR is set")
+// Auto as an address stands for the session bus, where there is one; Off for no bus at all.
+const (
+	Auto = "auto"
+	Off  = "off"
+)
 
 // sessionBus returns the address of the session bus (D-Bus Specification, "Well-known Message Bus Instances";
-// sd_bus_open_user(3) for where it is when nobody says). Nothing need be there yet.
-func sessionBus() (string, error) {
+// sd_bus_open_user(3) for where it is when nobody says), "" for a session without one, as over ssh or in
+// cron. Nothing need be there yet.
+func sessionBus() string {
 	if address := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" {
-		return address, nil
+		return address
 	}
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
-		return "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus")), nil
+		return "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus"))
 	}
-	return "", errNoBus
+	return ""
 }
 
 // sockets returns the Unix sockets of an address ("Server Addresses"), as package net names them: a path, or

@@ -18,7 +18,7 @@ import (
 // Options are what a Server needs.
 type Options struct {
 	Agent *agent.Agent
-	// Address is that of a bus, in D-Bus's own form, or Auto.
+	// Address is that of a bus, in D-Bus's own form, or Auto, or Off.
 	Address string
 	// StopTimeout is how long cancelled calls may take to end.
 	StopTimeout time.Duration
@@ -35,20 +35,33 @@ type Server struct {
 }
 
 // New returns a server that has not looked for its bus yet. An address that cannot be used is an error; a
-// session that has no bus is none.
+// session that has no bus, or one that nobody can be told apart on, is none.
 func New(o Options) (*Server, error) {
 	s := &Server{families: newFamilies(), agent: o.Agent, stopTimeout: o.StopTimeout, log: o.Log}
-	address := o.Address
-	if address == Auto {
-		var err error
-		if address, err = sessionBus(); err != nil {
-			o.Log.Info("not on D-Bus: there is no session bus", "reason", err)
-			return s, nil
-		}
+	switch o.Address {
+	case Off, "":
+		return s, nil
+	case Auto:
+		s.sockets = sessionSockets(o.Log)
+		return s, nil
 	}
 	var err error
-	s.sockets, err = sockets(address)
+	s.sockets, err = sockets(o.Address)
 	return s, err
+}
+
+// sessionSockets returns those of the session bus, or says why there are none.
+func sessionSockets(log *slog.Logger) []string {
+	address := sessionBus()
+	if address == "" {
+		log.Info("not on D-Bus: this session has no bus")
+		return nil
+	}
+	names, err := sockets(address)
+	if err != nil {
+		log.Warn("not on D-Bus", "error", err)
+	}
+	return names
 }
 
 const (
