@@ -190,9 +190,9 @@ func (a *Agent) copiesWith(p prints) map[string]ledger.Copy {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	have := map[string]ledger.Copy{}
-	seed, known := a.book.seedOf(p)
+	seeds := a.book.seedsOf(p)
 	for _, c := range a.book.copies {
-		if known && c.Seed == seed.ID && (c.State == string(api.CopyProved) || c.State == string(api.CopyWritten)) {
+		if slices.Contains(seeds, c.Seed) && (c.State == string(api.CopyProved) || c.State == string(api.CopyWritten)) {
 			have[c.Key] = c
 		}
 	}

@@ -108,14 +108,15 @@ func (b *book) accountOfSeed(seed string) (ledger.Account, bool) {
 	return a, ok
 }
 
-// seedOf finds the seed with one of these fingerprints.
-func (b *book) seedOf(p prints) (ledger.Seed, bool) {
+// seedsOf lists the ids of the seeds with one of these fingerprints. There may be two that are known by one kind each.
+func (b *book) seedsOf(p prints) []string {
+	var ids []string
 	for _, print := range p.each() {
-		if id, ok := b.prints[print]; ok {
-			return b.seeds[id], true
+		if id, ok := b.prints[print]; ok && !slices.Contains(ids, id) {
+			ids = append(ids, id)
 		}
 	}
-	return ledger.Seed{}, false
+	return ids
 }
 
 // draft is a change of book and ledger in one: what the ledger refuses is undone in memory.

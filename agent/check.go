@@ -41,13 +41,13 @@ func (a *Agent) whereabouts(v *view, it *item) string {
 func (a *Agent) checkName(v *view, it *item) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	seed, known := a.book.seedOf(it.prints)
+	ours := a.book.seedsOf(it.prints)
 	for _, acc := range v.namesakes(it.account) {
 		switch row := a.book.accounts[acc.ID]; {
 		case row.Seed == "":
 			return refuse(api.CodeExists, "\"oathctl verify --touch\" tells whether its seed is the same",
 				"cannot add %s: an account of this name is there, and its seed is not known", it.account.Label())
-		case !known || row.Seed != seed.ID:
+		case !slices.Contains(ours, row.Seed):
 			return refuse(api.CodeExists, "choose another name, or remove the old one first",
 				"cannot add %s: an account of this name is there, with another seed", it.account.Label())
 		}
@@ -99,11 +99,11 @@ func (b *book) checkAbsent(k *keyView, it *item) error {
 // claims reports whether what the key may have under the item's name is the item: an earlier attempt to write the same
 // seed was broken off, or a copy with this seed was there that is not proved now.
 func (b *book) claims(key string, it *item) bool {
-	seed, known := b.seedOf(it.prints)
+	ours := b.seedsOf(it.prints)
 	ref := copyRef{key, it.account.ID()}
 	i, open := b.openPut(ref)
 	c, there := b.copies[ref]
-	return known && (open && i.Seed == seed.ID || there && c.Seed == seed.ID)
+	return open && slices.Contains(ours, i.Seed) || there && slices.Contains(ours, c.Seed)
 }
 
 // suits says what the firmware lacks for the item.

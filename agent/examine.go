@@ -39,8 +39,8 @@ type examination struct {
 	due bool
 	// quiet are the credentials that are known to need no touch.
 	quiet map[string]bool
-	// thorough asks for both kinds of fingerprints: the ledger knows seeds by one kind and seeds by the other, and
-	// some of them may be the same.
+	// thorough asks for both kinds of fingerprints, as there are seeds that are known by the second kind only: one of
+	// them may be on this key.
 	thorough bool
 }
 
@@ -52,7 +52,8 @@ func (a *Agent) examination(w *worker, state keyState) examination {
 	if !adopted {
 		return examination{}
 	}
-	x := examination{quiet: map[string]bool{}, thorough: a.book.lopsided()}
+	x := examination{quiet: map[string]bool{}}
+	_, x.thorough = a.book.halves()
 	x.due = k.Listing != digestOf(state.listing) || time.Since(k.ProvedAt) >= proofLife
 	for _, c := range a.book.copiesOn(k.ID) {
 		x.quiet[c.CredID] = c.State == string(api.CopyProved) && !c.Touch
@@ -60,14 +61,14 @@ func (a *Agent) examination(w *worker, state keyState) examination {
 	return x
 }
 
-// lopsided reports whether there are seeds with one kind of fingerprint and seeds with only the other.
-func (b *book) lopsided() bool {
-	full, t4 := false, false
+// halves reports whether there are seeds that are known by their full fingerprint only, and such that are known by the
+// other only.
+func (b *book) halves() (full, t4 bool) {
 	for _, s := range b.seeds {
 		full = full || s.T4 == nil
 		t4 = t4 || s.Full == nil
 	}
-	return full && t4
+	return full, t4
 }
 
 // examine asks all credentials for the fingerprint step with one CALCULATE ALL (and three more for the other

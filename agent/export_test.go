@@ -8,3 +8,10 @@ func (a *Agent) JumpClock(d time.Duration) {
 	defer a.clock.mu.Unlock()
 	a.clock.wall = a.clock.wall.Add(-d)
 }
+
+// Passwords counts the passwords that are remembered.
+func (a *Agent) Passwords() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.passwords)
+}

@@ -51,9 +51,9 @@ func (a *Agent) Verify(ctx context.Context, who Caller, r api.VerifyRequest, ste
 	j.run(workers, func(w *worker) error { return j.verifyKey(ctx, w) })
 	// What has just been learned of keys that only truncate may be the same as what others hold.
 	a.mu.Lock()
-	again := a.book.lopsided()
+	full, t4 := a.book.halves()
 	a.mu.Unlock()
-	if again {
+	if full && t4 {
 		j.run(workers, func(w *worker) error { return a.inspect(ctx, w, true) })
 	}
 	j.steps.finish()

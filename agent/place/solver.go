@@ -1,0 +1,265 @@
+package place
+
+import (
+	"math"
+	"slices"
+)
+
+// solver holds a plan while it is made: for each account the keys whose copies it counts on.
+type solver struct {
+	keys     []key
+	accounts []account
+	// rules are those in force, by dimension.
+	rules [dimensions]Rule
+	// room sums the room of the open keys in each place, by dimension.
+	room [dimensions][]int
+	// moveKept allows copies that are on keys now to be moved, moves are those that are, in the order in which they can be done.
+	moveKept bool
+	moves    []move
+	// stuck remembers what kinds of copies found no room, until something changes.
+	stuck map[string]bool
+}
+
+// The dimensions of place.
+const (
+	site = iota
+	holder
+	dimensions
+)
+
+// boundless is the room of a key whose capacity is not known.
+const boundless = math.MaxInt32
+
+type key struct {
+	Key
+	index int
+	// place is the index of its site and its holder.
+	place [dimensions]int
+	room  int
+	// usable keys may hold copies, open ones may get new ones; inUse says that it holds some now.
+	usable, open, inUse bool
+	// holds lists the accounts that count on it.
+	holds []*account
+}
+
+type account struct {
+	Account
+	index, wanted int
+	// limit is how many copies may be in one place, by dimension.
+	limit [dimensions]int
+	// able says which keys can hold it at all.
+	able []bool
+	// spots are the copies that the plan counts on, there the keys that hold one now, proved those where it is proved.
+	spots         []spot
+	there, proved []int
+}
+
+// spot is a copy that a plan counts on.
+type spot struct {
+	key  int
+	kind spotKind
+}
+
+type spotKind int
+
+const (
+	// kept is there now, planned is to be written, moved is to be written for one that is there now elsewhere.
+	kept spotKind = iota
+	planned
+	moved
+)
+
+// move brings a copy that is there now to another key.
+type move struct {
+	account  *account
+	from, to int
+}
+
+func newSolver(p Problem) *solver {
+	s := &solver{keys: make([]key, len(p.Keys)), accounts: make([]account, len(p.Accounts)), stuck: map[string]bool{}}
+	s.addKeys(p)
+	for i, a := range p.Accounts {
+		s.accounts[i] = s.newAccount(i, a)
+	}
+	for i := range s.accounts {
+		s.occupy(&s.accounts[i])
+	}
+	for i := range s.accounts {
+		s.keep(&s.accounts[i])
+	}
+	return s
+}
+
+func (s *solver) addKeys(p Problem) {
+	real := slices.ContainsFunc(p.Keys, func(k Key) bool { return !k.Soft && !k.Lost })
+	sites, someSites := places(p.Keys, func(k Key) string { return k.Site })
+	holders, someHolders := places(p.Keys, func(k Key) string { return k.Holder })
+	s.rules = [...]Rule{site: inForce(p.Sites, someSites), holder: inForce(p.Holders, someHolders)}
+	for i, k := range p.Keys {
+		room := boundless
+		if k.Capacity > 0 {
+			room = k.Capacity - k.Used
+		}
+		s.keys[i] = key{Key: k, index: i, room: room, place: [...]int{site: sites[i], holder: holders[i]}, usable: !k.Lost && !(k.Soft && real)}
+	}
+	for d := range s.room {
+		s.room[d] = make([]int, len(p.Keys))
+	}
+}
+
+// places numbers the places of keys. A key without one gets a number of its own. differ says that there are
+// two with different names.
+func places(keys []Key, name func(Key) string) (numbers []int, differ bool) {
+	for i, k := range keys {
+		first := i
+		if name(k) != "" {
+			first = slices.IndexFunc(keys, func(other Key) bool { return name(other) == name(k) })
+			differ = differ || slices.ContainsFunc(keys[:i], func(other Key) bool { return name(other) != "" && name(other) != name(k) })
+		}
+		numbers = append(numbers, first)
+	}
+	return numbers, differ
+}
+
+func inForce(r Rule, differ bool) Rule {
+	if (r == Apart || r == Spread) && !differ {
+		return Ignore
+	}
+	return r
+}
+
+func (s *solver) newAccount(index int, a Account) account {
+	acc := account{Account: a, index: index, wanted: max(0, a.Wanted), able: make([]bool, len(s.keys))}
+	if a.HOTP {
+		acc.wanted = min(acc.wanted, 1)
+	}
+	for d, rule := range s.rules {
+		switch rule {
+		case Apart:
+			acc.limit[d] = 1
+		case Spread:
+			acc.limit[d] = max(1, acc.wanted-1)
+		default:
+			acc.limit[d] = acc.wanted
+		}
+	}
+	for i := range s.keys {
+		k := &s.keys[i]
+		acc.able[i] = k.usable && (k.SHA512 || !a.SHA512) && (k.Touch || !a.Touch) && !slices.Contains(a.Barred, k.ID)
+	}
+	return acc
+}
+
+// occupy counts the copies that are there against the keys' room.
+func (s *solver) occupy(a *account) {
+	for i := range s.keys {
+		k := &s.keys[i]
+		at := slices.IndexFunc(a.Copies, func(c Copy) bool { return c.Key == k.ID })
+		if at < 0 || !k.usable {
+			continue
+		}
+		// What is there, can be there.
+		a.able[i] = true
+		a.there = append(a.there, i)
+		if a.Copies[at].Proved {
+			a.proved = append(a.proved, i)
+		}
+		k.inUse = true
+		k.room--
+	}
+}
+
+// keep counts on as many copies that are there as are wished for and as the rules allow, on proved ones first.
+func (s *solver) keep(a *account) {
+	for _, i := range a.there {
+		s.keys[i].open = true
+	}
+	for _, list := range [...][]int{a.proved, a.there} {
+		for _, i := range list {
+			if len(a.spots) < a.wanted && s.fits(a, i, nowhere) {
+				a.spots = append(a.spots, spot{i, kept})
+				s.keys[i].holds = append(s.keys[i].holds, a)
+			}
+		}
+	}
+}
+
+// nowhere is no key.
+const nowhere = -1
+
+// fits says whether a copy may be on an open key beside the account's other copies, but for the one that leaves another.
+func (s *solver) fits(a *account, to, leaving int) bool {
+	k := &s.keys[to]
+	if !k.open || !a.able[to] {
+		return false
+	}
+	var beside [dimensions]int
+	for _, sp := range a.spots {
+		switch {
+		case sp.key == leaving:
+			continue
+		case sp.key == to:
+			return false
+		}
+		for d, place := range s.keys[sp.key].place {
+			if place == k.place[d] {
+				beside[d]++
+			}
+		}
+	}
+	return beside[site] < a.limit[site] && beside[holder] < a.limit[holder]
+}
+
+// hasRoom says whether a copy that fits can be there: one that is there already needs no room.
+func (s *solver) hasRoom(a *account, k int) bool {
+	return s.keys[k].room > 0 || slices.Contains(a.there, k)
+}
+
+func (a *account) missing() int { return a.wanted - len(a.spots) }
+
+// put counts on a new copy.
+func (s *solver) put(a *account, k int, kind spotKind) {
+	if slices.Contains(a.there, k) {
+		kind = kept
+	} else {
+		s.take(k, 1)
+	}
+	a.spots = append(a.spots, spot{k, kind})
+	s.keys[k].holds = append(s.keys[k].holds, a)
+}
+
+// drop no longer counts on a copy.
+func (s *solver) drop(a *account, k int) spotKind {
+	i := slices.IndexFunc(a.spots, func(sp spot) bool { return sp.key == k })
+	kind := a.spots[i].kind
+	a.spots = slices.Delete(a.spots, i, i+1)
+	holds := s.keys[k].holds
+	s.keys[k].holds = slices.Delete(holds, slices.Index(holds, a), slices.Index(holds, a)+1)
+	if kind != kept {
+		s.take(k, -1)
+	}
+	return kind
+}
+
+// take uses n of a key's room, or gives it back.
+func (s *solver) take(k, n int) {
+	s.keys[k].room -= n
+	for d, place := range s.keys[k].place {
+		if s.keys[k].open {
+			s.room[d][place] -= n
+		}
+	}
+}
+
+// setOpen opens a key to new copies, or closes it.
+func (s *solver) setOpen(k int, open bool) {
+	room := s.keys[k].room
+	if !open {
+		room = -room
+	}
+	s.keys[k].open = open
+	for d, place := range s.keys[k].place {
+		s.room[d][place] += room
+	}
+	clear(s.stuck)
+}
