@@ -95,8 +95,8 @@ func checkFirst(got, want string) error {
 // shows the value of the same field at most, for a secret may stand in any other place.
 func afterHeader(text []byte, header string) ([]byte, error) {
 	first, _, _ := strings.Cut(header, "\n")
-	if !bytes.HasPrefix(text, []byte(first+"\n")) {
-		return nil, checkFirst(string(firstLine(text[:min(len(text), maxFirstLine)])), first)
+	if err := checkFirst(string(firstLine(text[:min(len(text), maxFirstLine)])), first); err != nil {
+		return nil, err
 	}
 	for want := range strings.Lines(header) {
 		if !bytes.HasPrefix(text, []byte(want)) {

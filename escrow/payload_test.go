@@ -163,6 +163,10 @@ func TestForgedPayloads(t *testing.T) {
 	wants(t, "another vault's row", err, ErrForeign)
 	_, err = o.Get(Row{github, []byte("nothing")})
 	wants(t, "garbage", err, ErrDamaged)
+	for _, text := range []string{"oathd runbook 1", "oathd runbook 1\n", notes.header(s.ID)[:40]} {
+		_, err := o.Get(Row{notes, ageFile(t, text, recipient)})
+		wants(t, text, err, ErrDamaged)
+	}
 	got, err := o.Get(Row{github, ageFile(t, head+"GEZDGNBV\n", recipient)})
 	if err != nil || string(got.Bytes()) != "12345" {
 		t.Errorf("as age encrypts it: %q, %v", got.Bytes(), err)
@@ -211,6 +215,7 @@ func FuzzPayload(f *testing.F) {
 	for _, e := range []Entry{github, bank, notes} {
 		f.Add(e.plaintext("vvvvvvvvvv", secret("some content")).Bytes())
 	}
+	f.Add([]byte("oathd runbook 1"))
 	f.Fuzz(func(t *testing.T, text []byte) {
 		for _, e := range []Entry{github, bank, notes} {
 			content, err := e.content("vvvvvvvvvv", text)
