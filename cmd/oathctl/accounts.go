@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -44,17 +45,17 @@ func accountsWords(list []api.Account, now time.Time) []string {
 	for _, account := range list {
 		rows = append(rows, []string{account.Label(), copiesWords(account), keysWords(account.Copies), provedWords(account.Copies, now), noteWords(account)})
 	}
-	lines := table(rows)
-	lines[0] = paint(bold, lines[0])
+	lines := ink.Table(rows)
+	lines[0] = ink.Paint(ink.Bold, lines[0])
 	return lines
 }
 
 func copiesWords(account api.Account) string {
 	text := fmt.Sprintf("%d of %d", account.Proved, account.Wanted)
 	if account.Proved < account.Wanted {
-		return paint(yellow, text)
+		return ink.Paint(ink.Yellow, text)
 	}
-	return paint(green, text)
+	return ink.Paint(ink.Green, text)
 }
 
 func keysWords(copies []api.Copy) string {
@@ -83,9 +84,9 @@ func provedWords(copies []api.Copy, now time.Time) string {
 func noteWords(account api.Account) string {
 	var notes []string
 	if account.Superseded {
-		notes = append(notes, paint(yellow, "superseded"))
+		notes = append(notes, ink.Paint(ink.Yellow, "superseded"))
 	} else if account.Conflict {
-		notes = append(notes, paint(red, "another account has this name and another seed"))
+		notes = append(notes, ink.Paint(ink.Red, "another account has this name and another seed"))
 	}
 	if account.Type == "hotp" {
 		notes = append(notes, "HOTP")

@@ -23,6 +23,7 @@ type app struct {
 // execute finds the verb and runs it.
 func (a *app) execute(ctx context.Context, args []string) error {
 	root := a.rootCommand()
+	addProgram(root, args)
 	root.SetArgs(args)
 	root.SetIn(a.term.in)
 	root.SetOut(a.term.out)

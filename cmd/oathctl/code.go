@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -86,14 +87,14 @@ func bareWords(code api.Code) []string {
 
 // codeWords is what people want: the code, how long it lives, and what it can be trusted for.
 func codeWords(code api.Code, now time.Time) []string {
-	proof := paint(green, "proved")
+	proof := ink.Paint(ink.Green, "proved")
 	if !code.Proved {
-		proof = paint(yellow, "not proved")
+		proof = ink.Paint(ink.Yellow, "not proved")
 	}
 	about := fmt.Sprintf("%s · %s · %s", code.Label, keyName(code.KeyLabel, code.Soft), proof)
-	lines := []string{paint(bold, code.Code) + "  " + validityWords(code, now) + about}
+	lines := []string{ink.Paint(ink.Bold, code.Code) + "  " + validityWords(code, now) + about}
 	if code.Next != "" {
-		lines = append(lines, paint(bold, code.Next)+"  then")
+		lines = append(lines, ink.Paint(ink.Bold, code.Next)+"  then")
 	}
 	return lines
 }

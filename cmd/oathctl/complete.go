@@ -23,7 +23,7 @@ func (a *app) completeAccounts(c *cobra.Command, args []string, _ string) ([]str
 	}
 	var names []string
 	for _, account := range list {
-		names = append(names, a.term.outLook.render(account.Label()))
+		names = append(names, a.term.outLook.Render(account.Label()))
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }
@@ -41,7 +41,7 @@ func (a *app) completeKeys(c *cobra.Command, args []string, _ string) ([]string,
 	}
 	var names []string
 	for _, key := range list {
-		names = append(names, a.term.outLook.render(key.Label))
+		names = append(names, a.term.outLook.Render(key.Label))
 	}
 	return names, cobra.ShellCompDirectiveNoFileComp
 }

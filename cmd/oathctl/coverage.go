@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -45,12 +46,12 @@ func coverageWords(c api.Coverage, columns int) []string {
 
 // risks are the words for how an account would fare.
 var risks = map[api.Risk]struct{ words, style string }{
-	api.RiskSafe:     {"safe", green},
-	api.RiskOneLoss:  {"one copy", yellow},
-	api.RiskUnproven: {"not proved", yellow},
-	api.RiskNoCopy:   {"no copy", red},
-	api.RiskHOTP:     {"HOTP", yellow},
-	api.RiskOnlySoft: {"soft only", yellow},
+	api.RiskSafe:     {"safe", ink.Green},
+	api.RiskOneLoss:  {"one copy", ink.Yellow},
+	api.RiskUnproven: {"not proved", ink.Yellow},
+	api.RiskNoCopy:   {"no copy", ink.Red},
+	api.RiskHOTP:     {"HOTP", ink.Yellow},
+	api.RiskOnlySoft: {"soft only", ink.Yellow},
 }
 
 const (
@@ -64,14 +65,14 @@ const (
 func matrix(c api.Coverage, columns int) []string {
 	label := 0
 	for _, row := range c.Rows {
-		label = max(label, width(row.Account.Label()))
+		label = max(label, ink.Width(row.Account.Label()))
 	}
 	room := columns - min(label, minLabel) - 2 - riskWidth
 	heads, lines := headings(c.Keys, room)
 	for first := 0; first == 0 || first < len(c.Keys); {
 		n, used := 0, 0
-		for first+n < len(c.Keys) && (n == 0 || used+width(heads[first+n])+2 <= room) {
-			used += width(heads[first+n]) + 2
+		for first+n < len(c.Keys) && (n == 0 || used+ink.Width(heads[first+n])+2 <= room) {
+			used += ink.Width(heads[first+n]) + 2
 			n++
 		}
 		if first > 0 {
@@ -89,7 +90,7 @@ func headings(keys []api.Key, room int) (heads, list []string) {
 	for _, key := range keys {
 		name := keyName(key.Label, key.Soft)
 		heads = append(heads, name)
-		total += width(name) + 2
+		total += ink.Width(name) + 2
 	}
 	if total <= room {
 		return heads, nil
@@ -105,14 +106,14 @@ func headings(keys []api.Key, room int) (heads, list []string) {
 func part(c api.Coverage, first, n int, heads []string, label int) []string {
 	rows := [][]string{append(append([]string{"ACCOUNT"}, heads[first:first+n]...), "RISK")}
 	for _, row := range c.Rows {
-		cells := []string{shorten(row.Account.Label(), max(label, 8))}
+		cells := []string{ink.Shorten(row.Account.Label(), max(label, 8))}
 		for _, key := range c.Keys[first : first+n] {
 			cells = append(cells, cell(row.Account, key.ID))
 		}
 		rows = append(rows, append(cells, riskWords(row)))
 	}
-	lines := table(rows)
-	lines[0] = paint(bold, lines[0])
+	lines := ink.Table(rows)
+	lines[0] = ink.Paint(ink.Bold, lines[0])
 	return lines
 }
 
@@ -121,7 +122,7 @@ func cell(account api.Account, key string) string {
 	best := ""
 	for _, c := range account.Copies {
 		if c.Key == key && (best == "" || c.State == api.CopyProved) {
-			best = paint(states[c.State].style, states[c.State].symbol)
+			best = ink.Paint(states[c.State].style, states[c.State].symbol)
 		}
 	}
 	if best == "" {
@@ -138,7 +139,7 @@ func riskWords(row api.CoverageRow) string {
 	if !ok {
 		return string(row.Risk)
 	}
-	return paint(r.style, r.words)
+	return ink.Paint(r.style, r.words)
 }
 
 // legend explains the symbols that are in use.
@@ -152,7 +153,7 @@ func legend(c api.Coverage, columns int) []string {
 			parts = append(parts, states[state].symbol+" "+states[state].words)
 		}
 	}
-	return fill(append(parts, noCopy+" no copy"), "   ", columns)
+	return ink.Fill(append(parts, noCopy+" no copy"), "   ", columns)
 }
 
 // advice lists what to do, each thing once with the accounts that it is for.
@@ -171,8 +172,8 @@ func advice(c api.Coverage, columns int) []string {
 	var lines []string
 	for _, text := range order {
 		lines = append(lines, "")
-		lines = append(lines, wrap(strings.Join(accounts[text], ", ")+":", columns)...)
-		for _, line := range wrap(text, columns-2) {
+		lines = append(lines, ink.Wrap(strings.Join(accounts[text], ", ")+":", columns)...)
+		for _, line := range ink.Wrap(text, columns-2) {
 			lines = append(lines, "  "+line)
 		}
 	}
@@ -181,7 +182,7 @@ func advice(c api.Coverage, columns int) []string {
 
 func summary(c api.Coverage) string {
 	if c.AtRisk == 0 {
-		return paint(green, fmt.Sprintf("%s, all safe: losing one key loses nothing.", count(c.Safe, "account", "accounts")))
+		return ink.Paint(ink.Green, fmt.Sprintf("%s, all safe: losing one key loses nothing.", count(c.Safe, "account", "accounts")))
 	}
-	return paint(yellow, fmt.Sprintf("%d of %s safe.", c.Safe, count(c.Safe+c.AtRisk, "account", "accounts")))
+	return ink.Paint(ink.Yellow, fmt.Sprintf("%d of %s safe.", c.Safe, count(c.Safe+c.AtRisk, "account", "accounts")))
 }

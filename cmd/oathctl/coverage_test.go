@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -111,7 +112,7 @@ func TestCoverageFits(t *testing.T) {
 			lines := coverageWords(c, columns)
 			proved := 0
 			for _, line := range lines {
-				if w := width(line); w > columns {
+				if w := ink.Width(line); w > columns {
 					t.Errorf("%d keys: %d of %d columns: %s", keys, w, columns, line)
 				}
 				proved += strings.Count(line, "✓")

@@ -8,10 +8,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/oathd/oathd/internal/kin"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
 	"github.com/oathd/oathd/oath/otpauth"
@@ -107,10 +107,14 @@ func (a *app) readQR(ctx context.Context, path string, change func(*oath.Account
 
 // runQR runs oathctl-qr on the picture and returns the lines that it prints.
 func (a *app) runQR(ctx context.Context, picture *os.File) (*oath.Secret, error) {
+	reader, err := kin.Find("oathctl-qr")
+	if err != nil {
+		return nil, err
+	}
 	limited, cancel := context.WithTimeout(ctx, qrPatience)
 	defer cancel()
 	var complaint bytes.Buffer
-	c := exec.CommandContext(limited, sibling("oathctl-qr"))
+	c := exec.CommandContext(limited, reader)
 	c.Stdin, c.Stderr = picture, &complaint
 	text, err := output(c)
 	said := strings.TrimSpace(complaint.String())
@@ -147,17 +151,6 @@ func output(c *exec.Cmd) (*oath.Secret, error) {
 		return text, fmt.Errorf("cannot use what %s says: %w", c.Path, err)
 	}
 	return text, nil
-}
-
-// sibling finds a program that belongs to oathctl: beside it, else in PATH.
-func sibling(name string) string {
-	if self, err := os.Executable(); err == nil {
-		path := filepath.Join(filepath.Dir(self), name)
-		if info, err := os.Stat(path); err == nil && info.Mode()&0o111 != 0 {
-			return path
-		}
-	}
-	return name
 }
 
 func wipe(entries []otpauth.Entry) {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -40,7 +41,7 @@ func (a *app) sayWhyNoKeys(ctx context.Context) {
 	}
 	a.term.warn(status.Trouble)
 	if status.Hint != "" {
-		a.term.say(paint(bold, "hint:") + " " + status.Hint)
+		a.term.say(ink.Paint(ink.Bold, "hint:") + " " + status.Hint)
 	}
 }
 
@@ -52,8 +53,8 @@ func keysTable(list []api.Key, now time.Time) []string {
 	for _, key := range list {
 		rows = append(rows, []string{keyName(key.Label, key.Soft), key.Vendor + " " + key.Firmware, serialWords(key), roomWords(key), stateOfKey(key, now)})
 	}
-	lines := table(rows)
-	lines[0] = paint(bold, lines[0])
+	lines := ink.Table(rows)
+	lines[0] = ink.Paint(ink.Bold, lines[0])
 	return withTrouble(lines, list)
 }
 
@@ -63,10 +64,10 @@ func withTrouble(lines []string, list []api.Key) []string {
 	for i, key := range list {
 		out = append(out, lines[i+1])
 		if key.Trouble != "" {
-			out = append(out, "  "+paint(red, key.Trouble))
+			out = append(out, "  "+ink.Paint(ink.Red, key.Trouble))
 		}
 		if key.Hint != "" {
-			out = append(out, "  "+paint(bold, "hint:")+" "+key.Hint)
+			out = append(out, "  "+ink.Paint(ink.Bold, "hint:")+" "+key.Hint)
 		}
 	}
 	return out
@@ -87,18 +88,18 @@ func roomWords(key api.Key) string {
 }
 
 func stateOfKey(key api.Key, now time.Time) string {
-	parts := []string{paint(green, "plugged in")}
+	parts := []string{ink.Paint(ink.Green, "plugged in")}
 	if !key.Present {
 		parts = []string{"last seen " + day(key.LastSeen, now)}
 	}
 	switch key.State {
 	case api.KeySeen:
-		parts = append(parts, paint(yellow, "not adopted"))
+		parts = append(parts, ink.Paint(ink.Yellow, "not adopted"))
 	case api.KeyLost:
-		parts = append(parts, paint(red, "lost"))
+		parts = append(parts, ink.Paint(ink.Red, "lost"))
 	}
 	if key.Locked {
-		parts = append(parts, paint(yellow, "locked"))
+		parts = append(parts, ink.Paint(ink.Yellow, "locked"))
 	}
 	if key.Site != "" {
 		parts = append(parts, "site: "+key.Site)
@@ -107,7 +108,7 @@ func stateOfKey(key api.Key, now time.Time) string {
 		parts = append(parts, "with: "+key.Holder)
 	}
 	if len(key.Waiting) > 0 {
-		parts = append(parts, paint(bold, "touch it")+" (for "+strings.Join(key.Waiting, ", ")+")")
+		parts = append(parts, ink.Paint(ink.Bold, "touch it")+" (for "+strings.Join(key.Waiting, ", ")+")")
 	}
 	return strings.Join(parts, ", ")
 }

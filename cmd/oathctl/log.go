@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -29,8 +30,8 @@ func (a *app) log(ctx context.Context) error {
 		return err
 	}
 	if !audit.Intact {
-		a.term.tell(paint(red, "oathctl:")+" cannot vouch for this log: its chain is broken, somebody changed it",
-			paint(bold, "hint:")+" compare it with a backup of the ledger")
+		a.term.tell(ink.Paint(ink.Red, "oathctl:")+" cannot vouch for this log: its chain is broken, somebody changed it",
+			ink.Paint(ink.Bold, "hint:")+" compare it with a backup of the ledger")
 		return ended(exitError)
 	}
 	return nil
@@ -39,7 +40,7 @@ func (a *app) log(ctx context.Context) error {
 func logWords(audit api.Audit) []string {
 	var rows [][]string
 	for _, e := range audit.Entries {
-		rows = append(rows, []string{fmt.Sprintf("%4d", e.Seq), e.At.Local().Format(time.DateTime), e.What, paint(dim, e.Who)})
+		rows = append(rows, []string{fmt.Sprintf("%4d", e.Seq), e.At.Local().Format(time.DateTime), e.What, ink.Paint(ink.Dim, e.Who)})
 	}
-	return table(rows)
+	return ink.Table(rows)
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -42,5 +43,5 @@ func softWords(keys api.SoftKeys) []string {
 		}
 		rows = append(rows, []string{fmt.Sprint(key.Serial), key.Personality, where})
 	}
-	return table(rows)
+	return ink.Table(rows)
 }

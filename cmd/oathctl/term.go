@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
 )
@@ -35,7 +36,7 @@ type terminal struct {
 	out, err io.Writer
 	// outTTY says that standard output is a terminal; outLook and errLook what can be seen there.
 	outTTY           bool
-	outLook, errLook look
+	outLook, errLook ink.Look
 	// columns is the width of the terminal, 80 if it is none.
 	columns int
 	// asks says that standard input is a terminal, so that somebody can be asked.
@@ -46,9 +47,7 @@ type terminal struct {
 
 func newTerminal(std streams) *terminal {
 	t := &terminal{in: std.in, out: std.out, err: std.err, outTTY: isTerminal(std.out), asks: isTerminal(std.in), columns: 80}
-	colour := os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-	t.outLook = look{colour: colour && t.outTTY, symbols: speaksUTF8()}
-	t.errLook = look{colour: colour && isTerminal(std.err), symbols: speaksUTF8()}
+	t.outLook, t.errLook = ink.LookAt(t.outTTY), ink.LookAt(isTerminal(std.err))
 	if f, ok := std.out.(*os.File); ok && t.outTTY {
 		if w, _, err := term.GetSize(int(f.Fd())); err == nil && w > 0 {
 			t.columns = w
@@ -62,23 +61,13 @@ func isTerminal(stream any) bool {
 	return ok && term.IsTerminal(int(f.Fd()))
 }
 
-// speaksUTF8 asks the locale, the most specific variable first (setlocale(3)).
-func speaksUTF8() bool {
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if v := strings.ToUpper(os.Getenv(name)); v != "" {
-			return strings.Contains(v, "UTF-8") || strings.Contains(v, "UTF8")
-		}
-	}
-	return false
-}
-
 // answer prints what the verb was run for: document with --json, else the lines.
 func (t *terminal) answer(document any, lines []string) error {
 	if t.json {
 		return t.document(document)
 	}
 	for _, line := range lines {
-		if _, err := fmt.Fprintln(t.out, t.outLook.render(line)); err != nil {
+		if _, err := fmt.Fprintln(t.out, t.outLook.Render(line)); err != nil {
 			return fmt.Errorf("cannot write the answer: %w", err)
 		}
 	}
@@ -103,11 +92,11 @@ func (t *terminal) say(lines ...string) {
 }
 
 // warn prints a warning.
-func (t *terminal) warn(text string) { t.tell(paint(yellow, "warning:") + " " + text) }
+func (t *terminal) warn(text string) { t.tell(ink.Paint(ink.Yellow, "warning:") + " " + text) }
 
 func (t *terminal) tell(lines ...string) {
 	for _, line := range lines {
-		fmt.Fprintln(t.err, t.errLook.render(line))
+		fmt.Fprintln(t.err, t.errLook.Render(line))
 	}
 }
 
@@ -120,12 +109,12 @@ func (t *terminal) fail(err error) {
 	if t.json {
 		_ = t.document(api.ErrorBody{Error: failure}) // there is no better place to complain
 	}
-	t.tell(strings.Split(paint(red, "oathctl:")+" "+failure.Message, "\n")...)
+	t.tell(strings.Split(ink.Paint(ink.Red, "oathctl:")+" "+failure.Message, "\n")...)
 	for _, c := range failure.Candidates {
 		t.tell("  " + candidate(c))
 	}
 	if failure.Hint != "" {
-		t.tell(paint(bold, "hint:") + " " + failure.Hint)
+		t.tell(ink.Paint(ink.Bold, "hint:") + " " + failure.Hint)
 	}
 }
 
@@ -156,7 +145,7 @@ func (t *terminal) ask(ctx context.Context, question string) (string, error) {
 		return "", err
 	}
 	defer tty.Close()
-	line, err := tty.readLine(ctx, t.errLook.render(question+" "), echoed)
+	line, err := tty.readLine(ctx, t.errLook.Render(question+" "), echoed)
 	if err != nil {
 		return "", err
 	}
@@ -171,7 +160,7 @@ func (t *terminal) askSecret(ctx context.Context, question string) (*oath.Secret
 		return nil, err
 	}
 	defer tty.Close()
-	return tty.readLine(ctx, t.errLook.render(question+" "), hidden)
+	return tty.readLine(ctx, t.errLook.Render(question+" "), hidden)
 }
 
 // confirm asks a question whose answer is no, unless it is a clear yes.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -54,7 +55,7 @@ func TestFail(t *testing.T) {
 
 func TestAnswer(t *testing.T) {
 	term, out, errOut := fakeTerminal()
-	if err := term.answer(1, []string{paint(green, "a"), "b"}); err != nil || out.String() != "a\nb\n" {
+	if err := term.answer(1, []string{ink.Paint(ink.Green, "a"), "b"}); err != nil || out.String() != "a\nb\n" {
 		t.Errorf("got %q, %v", out, err)
 	}
 	out.Reset()
@@ -87,22 +88,6 @@ func TestQuiet(t *testing.T) {
 	}
 }
 
-func TestSpeaksUTF8(t *testing.T) {
-	for _, test := range []struct {
-		all, ctype, lang string
-		want             bool
-	}{
-		{"", "", "", false}, {"", "", "C.UTF-8", true}, {"", "", "de_DE.utf8", true}, {"C", "", "C.UTF-8", false}, {"", "POSIX", "C.UTF-8", false}, {"en_US.UTF-8", "C", "C", true},
-	} {
-		t.Setenv("LC_ALL", test.all)
-		t.Setenv("LC_CTYPE", test.ctype)
-		t.Setenv("LANG", test.lang)
-		if got := speaksUTF8(); got != test.want {
-			t.Errorf("%+v: got %v", test, got)
-		}
-	}
-}
-
 func TestParseChoice(t *testing.T) {
 	for answer, want := range map[string][]int{"": nil, " , ": nil, "all": {0, 1, 2}, "ALL": {0, 1, 2}, "2": {1}, "3,1": {2, 0}, "1 2 , 1": {0, 1}} {
 		if got, err := parseChoice(answer, 3); err != nil || !slices.Equal(got, want) {
@@ -132,7 +117,7 @@ func TestFilesAreNoTerminals(t *testing.T) {
 	}
 	defer f.Close()
 	term := newTerminal(streams{f, f, f})
-	if term.outTTY || term.asks || term.outLook.colour || term.errLook.colour || term.columns != 80 {
+	if term.outTTY || term.asks || term.outLook.Colour || term.errLook.Colour || term.columns != 80 {
 		t.Errorf("got %+v", term)
 	}
 }

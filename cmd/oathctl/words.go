@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -46,18 +47,18 @@ func stepWords(s api.Step) []string {
 	}
 	switch s.Kind {
 	case api.StepWaitKey:
-		return []string{paint(bold, plugWords(s)) + "  (Ctrl-C breaks off)"}
+		return []string{ink.Paint(ink.Bold, plugWords(s)) + "  (Ctrl-C breaks off)"}
 	case api.StepWaitTouch:
-		return []string{paint(bold, "touch "+s.KeyLabel+": it blinks") + forAccount(s.Label)}
+		return []string{ink.Paint(ink.Bold, "touch "+s.KeyLabel+": it blinks") + forAccount(s.Label)}
 	case api.StepWritten:
 		return []string{about + ": written"}
 	case api.StepProved:
-		return []string{about + ": " + paint(green, "proved")}
+		return []string{about + ": " + ink.Paint(ink.Green, "proved")}
 	case api.StepFailed:
 		if s.Error == nil {
-			return []string{about + ": " + paint(red, "failed")}
+			return []string{about + ": " + ink.Paint(ink.Red, "failed")}
 		}
-		return append([]string{about + ": " + paint(red, s.Error.Message)}, hintWords("  ", s.Error)...)
+		return append([]string{about + ": " + ink.Paint(ink.Red, s.Error.Message)}, hintWords("  ", s.Error)...)
 	}
 	return nil
 }
@@ -83,7 +84,7 @@ func hintWords(indent string, e *api.Error) []string {
 	if e.Hint == "" {
 		return nil
 	}
-	return []string{indent + paint(bold, "hint:") + " " + e.Hint}
+	return []string{indent + ink.Paint(ink.Bold, "hint:") + " " + e.Hint}
 }
 
 // reportWords tells what became of each account, and what the loss of a key would cost. existed is said of
@@ -94,7 +95,7 @@ func reportWords(r api.Report, existed string) []string {
 		lines = append(lines, accountReportWords(account, existed)...)
 	}
 	for _, w := range r.Warnings {
-		lines = append(lines, paint(yellow, "warning:")+" "+w)
+		lines = append(lines, ink.Paint(ink.Yellow, "warning:")+" "+w)
 	}
 	return lines
 }
@@ -105,39 +106,39 @@ func accountReportWords(r api.AccountReport, existed string) []string {
 	for _, o := range r.Outcomes {
 		rows = append(rows, []string{"  " + keyName(o.KeyLabel, o.Soft), outcomeWords(o, existed)})
 	}
-	for i, line := range table(rows) {
+	for i, line := range ink.Table(rows) {
 		lines = append(lines, line)
 		if e := r.Outcomes[i].Error; e != nil {
 			lines = append(lines, hintWords("    ", e)...)
 		}
 	}
 	if missing := r.Wanted - r.Proved; missing > 0 {
-		lines = append(lines, paint(yellow, "  missing: "+count(missing, "copy", "copies")))
+		lines = append(lines, ink.Paint(ink.Yellow, "  missing: "+count(missing, "copy", "copies")))
 	}
 	if len(r.LostWith) > 0 {
-		lines = append(lines, paint(yellow, "  would be lost with: "+strings.Join(r.LostWith, ", ")))
+		lines = append(lines, ink.Paint(ink.Yellow, "  would be lost with: "+strings.Join(r.LostWith, ", ")))
 	}
 	for _, w := range r.Warnings {
-		lines = append(lines, "  "+paint(yellow, "warning:")+" "+w)
+		lines = append(lines, "  "+ink.Paint(ink.Yellow, "warning:")+" "+w)
 	}
 	return lines
 }
 
 func headWords(r api.AccountReport) string {
 	if r.Wanted == 0 {
-		return paint(bold, r.Label)
+		return ink.Paint(ink.Bold, r.Label)
 	}
-	style := green
+	style := ink.Green
 	if r.Proved < r.Wanted {
-		style = yellow
+		style = ink.Yellow
 	}
-	return paint(bold, r.Label) + ": " + paint(style, fmt.Sprintf("%d of %s", r.Proved, count(r.Wanted, "copy", "copies")))
+	return ink.Paint(ink.Bold, r.Label) + ": " + ink.Paint(style, fmt.Sprintf("%d of %s", r.Proved, count(r.Wanted, "copy", "copies")))
 }
 
 func outcomeWords(o api.Outcome, existed string) string {
 	switch {
 	case o.Error != nil:
-		return paint(red, o.Error.Message)
+		return ink.Paint(ink.Red, o.Error.Message)
 	case o.State == api.CopyMissing:
 		return "not there any more"
 	case o.Existed:
@@ -148,15 +149,15 @@ func outcomeWords(o api.Outcome, existed string) string {
 
 // states are the words for what is known of a copy.
 var states = map[api.CopyState]struct{ symbol, words, style string }{
-	api.CopyProved:   {"✓", "proved", green},
-	api.CopyUnproven: {"?", "there, not proved", yellow},
-	api.CopyWritten:  {"w", "written, HOTP can't be proved", green},
-	api.CopyPending:  {"○", "begun, not known to be there", yellow},
-	api.CopyMissing:  {"✗", "no longer there", red},
-	api.CopyMismatch: {"≠", "answers with another seed", red},
+	api.CopyProved:   {"✓", "proved", ink.Green},
+	api.CopyUnproven: {"?", "there, not proved", ink.Yellow},
+	api.CopyWritten:  {"w", "written, HOTP can't be proved", ink.Green},
+	api.CopyPending:  {"○", "begun, not known to be there", ink.Yellow},
+	api.CopyMissing:  {"✗", "no longer there", ink.Red},
+	api.CopyMismatch: {"≠", "answers with another seed", ink.Red},
 }
 
 func stateWords(s api.CopyState) string {
 	w := states[s]
-	return paint(w.style, w.words)
+	return ink.Paint(w.style, w.words)
 }

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -13,7 +14,7 @@ import (
 func plainly(lines []string) []string {
 	out := []string{}
 	for _, line := range lines {
-		out = append(out, strings.TrimRight(look{symbols: true}.render(line), " "))
+		out = append(out, strings.TrimRight(ink.Look{Symbols: true}.Render(line), " "))
 	}
 	return out
 }
