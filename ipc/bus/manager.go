@@ -26,9 +26,12 @@ func (s *session) refreshKeys(c call) ([]any, error) {
 
 // managedObjects answers ObjectManager.GetManagedObjects: all objects but the manager itself.
 func (s *session) managedObjects(call) ([]any, error) {
-	now := *s.objects.Load()
-	all := make(map[dbus.ObjectPath]map[string]map[string]dbus.Variant, len(now))
-	for path, o := range now {
+	now := s.world.Load()
+	all := make(map[dbus.ObjectPath]map[string]map[string]dbus.Variant, len(now.keys)+len(now.accounts))
+	for path, o := range now.accounts {
+		all[path] = o.interfaces()
+	}
+	for path, o := range now.keys {
 		if path != api.BusPath {
 			all[path] = o.interfaces()
 		}

@@ -15,18 +15,29 @@ type object struct {
 	value any
 }
 
-// objects are all objects of one moment, the manager among them. They never change once they are published.
+// objects are the objects at their paths, at one moment; they never change once they are published.
 type objects map[dbus.ObjectPath]object
 
-// object returns what is at path now; without a family if nothing is. Who comes by one door from a change made
-// through another may be faster than the event that tells of it.
+// world is all that is served. The accounts are apart, for they are many, and stay as they are when a key blinks.
+type world struct{ keys, accounts objects }
+
+// at returns the object at path, without a family if there is none.
+func (w *world) at(path dbus.ObjectPath) object {
+	if o, ok := w.accounts[path]; ok {
+		return o
+	}
+	return w.keys[path]
+}
+
+// object returns the object at path now. Who comes by one door from a change made through another may be
+// faster than the event that tells of it.
 func (s *session) object(path dbus.ObjectPath) object {
-	o, known := (*s.objects.Load())[path]
-	if known || !s.isNew(path) {
+	o := s.world.Load().at(path)
+	if o.family != nil || !s.isNew(path) {
 		return o
 	}
 	s.refresh(true)
-	return (*s.objects.Load())[path]
+	return s.world.Load().at(path)
 }
 
 // isNew reports whether the core has what would be at path.
@@ -43,22 +54,19 @@ func (s *session) isNew(path dbus.ObjectPath) bool {
 	return false
 }
 
-// look asks the core for everything; without accounts, those of before are taken over, for they are many.
-func (s *session) look(before objects, accounts bool) objects {
-	now := make(objects, len(before))
-	now[api.BusPath] = object{s.manager, s.agent.Status()}
+// lookAtKeys asks the core for the keys, and for how the daemon is.
+func (s *session) lookAtKeys() objects {
+	now := objects{api.BusPath: {s.manager, s.agent.Status()}}
 	for _, k := range s.agent.Keys() {
 		now.add(api.BusKeyPath(k.ID), object{s.key, k})
 	}
-	if !accounts {
-		for path, o := range before {
-			if o.family == s.account {
-				now[path] = o
-			}
-		}
-		return now
-	}
-	for _, a := range s.agent.Accounts("") {
+	return now
+}
+
+func (s *session) lookAtAccounts() objects {
+	all := s.agent.Accounts("")
+	now := make(objects, len(all))
+	for _, a := range all {
 		now.add(api.BusAccountPath(a.ID), object{s.account, a})
 	}
 	return now

@@ -228,6 +228,35 @@ func TestTooManyCalls(t *testing.T) {
 	}
 }
 
+// TestCallerIsMetOnce has a program call often: the bus is asked once who it is.
+func TestCallerIsMetOnce(t *testing.T) {
+	_, b, c := onBus(t)
+	monitor := b.monitor(t)
+	for range 5 {
+		if err := c.call(api.BusPath, propertiesName+".GetAll", api.BusManager).Err; err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.Emit("/", "test.Test.Done"); err != nil {
+		t.Fatal(err)
+	}
+	asked, calls := 0, 0
+	for m := range monitor {
+		switch m.Headers[dbus.FieldMember].Value() {
+		case "GetConnectionCredentials":
+			asked++
+		case "GetAll":
+			calls++
+		}
+		if m.Headers[dbus.FieldMember].Value() == "Done" {
+			break
+		}
+	}
+	if asked != 1 || calls != 5 {
+		t.Errorf("asked %d times for %d calls", asked, calls)
+	}
+}
+
 // TestCallersAreForgotten has many programs call and leave.
 func TestCallersAreForgotten(t *testing.T) {
 	b := startBus(t, ownUser)

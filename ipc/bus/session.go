@@ -25,8 +25,8 @@ type session struct {
 	conn    *dbus.Conn
 	callers callers
 
-	// objects is what is served now, read without a lock; changing holds off a second refresh.
-	objects  atomic.Pointer[objects]
+	// world is what is served now, read without a lock; changing holds off a second refresh.
+	world    atomic.Pointer[world]
 	changing sync.Mutex
 }
 
@@ -38,7 +38,7 @@ func (s *Server) open(ctx context.Context, socket string) (*session, error) {
 	}
 	w := &wire{UnixConn: dialed.(*net.UnixConn)}
 	now := &session{families: s.families, agent: s.agent, log: s.log}
-	now.objects.Store(&objects{})
+	now.world.Store(&world{})
 	conn, err := dbus.NewConn(w, dbus.WithContext(ctx), dbus.WithHandler(now), dbus.WithSignalHandler(now), dbus.WithIncomingInterceptor(w.claim))
 	if err != nil {
 		_ = dialed.Close()
@@ -65,8 +65,7 @@ func greet(conn *dbus.Conn) error {
 func (s *session) serve(timeout time.Duration) error {
 	// The events come first, so that nothing is missed between them and the objects.
 	events := s.agent.Events(s.conn.Context())
-	now := s.look(nil, true)
-	s.objects.Store(&now)
+	s.world.Store(&world{s.lookAtKeys(), s.lookAtAccounts()})
 	err := s.claimName()
 	if err != nil {
 		_ = s.conn.Close()
@@ -123,14 +122,20 @@ func (s *session) report(first api.Event, more <-chan api.Event) {
 	}
 }
 
-// refresh brings the objects up to date and announces what has changed.
+// refresh brings the objects up to date, the accounts if that is asked for, and announces what has changed.
 func (s *session) refresh(accounts bool) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
-	before := *s.objects.Load()
-	now := s.look(before, accounts)
-	s.objects.Store(&now)
-	s.announce(before, now)
+	before := s.world.Load()
+	now := &world{s.lookAtKeys(), before.accounts}
+	if accounts {
+		now.accounts = s.lookAtAccounts()
+	}
+	s.world.Store(now)
+	s.announce(before.keys, now.keys)
+	if accounts {
+		s.announce(before.accounts, now.accounts)
+	}
 }
 
 // emit sends a signal; what goes wrong with the connection ends it, and is met there.

@@ -141,8 +141,11 @@ func (s *session) children(path dbus.ObjectPath) []string {
 	for _, n := range nodes {
 		add(n)
 	}
-	for object := range *s.objects.Load() {
-		add(string(object))
+	now := s.world.Load()
+	for _, objects := range []objects{now.keys, now.accounts} {
+		for object := range objects {
+			add(string(object))
+		}
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
