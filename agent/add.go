@@ -22,8 +22,10 @@ type item struct {
 	id      string
 	seedID  string
 	targets []string
-	// have holds the copies that were there before, by key; outcomes what became of the item on each target.
+	// have holds the copies that were there before, by key; claims the keys on which a credential of the item's name may be
+	// the item itself; outcomes what became of the item on each target.
 	have     map[string]ledger.Copy
+	claims   map[string]bool
 	outcomes map[string]api.Outcome
 }
 
@@ -81,7 +83,7 @@ func (a *Agent) newItems(accounts []api.NewAccount, seeds []*oath.Secret) ([]*it
 }
 
 func newItem(n api.NewAccount, seed *oath.Secret) (*item, error) {
-	it := &item{seed: seed, counter: n.Counter, touch: n.Touch, outcomes: map[string]api.Outcome{}}
+	it := &item{seed: seed, counter: n.Counter, touch: n.Touch, claims: map[string]bool{}, outcomes: map[string]api.Outcome{}}
 	it.account = oath.Account{Issuer: n.Issuer, Name: n.Name, Digits: n.Digits, Period: n.Period}
 	var err error
 	if it.account.Type, err = oath.ParseType(n.Type); err != nil {

@@ -96,7 +96,7 @@ func (b *book) checkAbsent(k *keyView, it *item) error {
 	return nameTaken(it.account.ID(), k.Label)
 }
 
-// claims reports whether what the key may have under the item's name is the item: an earlier attempt to write the same
+// claims reports whether what the key may have under the item's name is the item: an attempt to write the same
 // seed was broken off, or a copy with this seed was there that is not proved now.
 func (b *book) claims(key string, it *item) bool {
 	ours := b.seedsOf(it.prints)
@@ -111,7 +111,7 @@ func suits(f ykoath.Features, it *item, label string) error {
 	const hint = "name keys with newer firmware with --to"
 	switch {
 	case it.touch && !f.Touch:
-		return refuse(api.CodeNotSupported, hint, "cannot write %s to %s: its firmware cannot ask for a touch", it.account.Label(), label)
+		return refuse(api.CodeNotSupported, hint, "cannot write %s to %s: its firmware knows no touch", it.account.Label(), label)
 	case it.account.Algorithm == oath.SHA512 && !f.SHA512:
 		return refuse(api.CodeNotSupported, hint, "cannot write %s to %s: its firmware does not know SHA-512", it.account.Label(), label)
 	}

@@ -32,7 +32,7 @@ type provision struct {
 	wanted int
 	steps  teller
 
-	// mu guards the items' outcomes.
+	// mu guards the items' claims and outcomes.
 	mu sync.Mutex
 }
 
@@ -73,6 +73,7 @@ func (p *provision) intendItem(d *draft, it *item) error {
 		return err
 	}
 	for _, key := range it.missing() {
+		it.claims[key] = d.claims(key, it)
 		i, ok := d.openPut(copyRef{key, it.account.ID()})
 		if !ok || i.Seed != seed.ID {
 			i = ledger.Intent{ID: ledger.NewID(), Kind: intentPut, Key: key, CredID: it.account.ID(), Seed: seed.ID}
@@ -223,7 +224,7 @@ func (p *provision) unwritten(key string) []*item {
 
 // writeItem puts one credential and proves it. What an earlier, broken attempt left is proved only.
 func (p *provision) writeItem(v *visit, it *item) attempt {
-	if _, there := v.find(it.account.ID()); there && p.a.claimed(v.key, it) {
+	if _, there := v.find(it.account.ID()); there && p.claimed(v.key, it) {
 		state, err := p.prove(v, it)
 		return attempt{it: it, state: state, open: state == api.CopyPending, err: err}
 	}
@@ -231,6 +232,7 @@ func (p *provision) writeItem(v *visit, it *item) attempt {
 	if err := cmp.Or(suits(features, it, label), takes(features, v.now, it, label)); err != nil {
 		return attempt{it: it, err: err}
 	}
+	p.claim(v.key, it)
 	if err := v.Put(ykoath.Put{Account: it.account, Seed: it.seed, Touch: it.touch, Counter: it.counter}); err != nil {
 		return attempt{it: it, open: fatal(err), err: err}
 	}
@@ -277,11 +279,18 @@ func (p *provision) prove(v *visit, it *item) (api.CopyState, error) {
 	return api.CopyProved, nil
 }
 
-// claimed is claims for who does not hold a.mu.
-func (a *Agent) claimed(key string, it *item) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.book.claims(key, it)
+// claimed reports whether a credential of the item's name on the key may be the item: an earlier attempt, or this one
+// before the key was pulled, may have put it there.
+func (p *provision) claimed(key string, it *item) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return it.claims[key]
+}
+
+func (p *provision) claim(key string, it *item) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	it.claims[key] = true
 }
 
 // say reports a step, filling in what people call key and account.

@@ -2,6 +2,7 @@ package place
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 )
 
@@ -44,13 +45,13 @@ func count(b bool) int {
 
 // place finds an open key for one more copy, and makes room on it if need be.
 func (s *solver) place(a *account) bool {
-	signature := s.signature(a)
-	if s.stuck[signature] {
-		return false
-	}
 	if k := s.best(a); k != nowhere {
 		s.put(a, k, planned)
 		return true
+	}
+	signature := s.signature(a)
+	if s.stuck[signature] {
+		return false
 	}
 	chain := s.chain(a)
 	if chain == nil {
@@ -150,7 +151,7 @@ func (r *search) leave(from int) int {
 			continue
 		}
 		for to := range r.s.keys {
-			if r.reached(to) || !r.s.fits(b, to, from) {
+			if r.reached(to) || !r.s.fits(b, to, from) || r.s.keeps(b, from) && slices.Contains(b.there, to) {
 				continue
 			}
 			r.reach(to, move{b, from, to})
@@ -194,6 +195,11 @@ func (s *solver) mayLeave(a *account, k int) bool {
 	return false
 }
 
+// keeps says whether the plan counts on a copy that is there now.
+func (s *solver) keeps(a *account, k int) bool {
+	return slices.Contains(a.spots, spot{k, kept})
+}
+
 // relocate carries a move out in the plan.
 func (s *solver) relocate(m move) {
 	kind := s.drop(m.account, m.from)
@@ -208,22 +214,14 @@ func (s *solver) relocate(m move) {
 
 // signature is the same for copies that may go to the same places.
 func (s *solver) signature(a *account) string {
-	text := make([]byte, 0, len(a.able)+4*len(a.spots))
-	for _, able := range a.able {
-		text = append(text, byte(count(able)))
-	}
-	places := make([][dimensions]int, len(a.spots))
-	for i, sp := range a.spots {
-		places[i] = s.keys[sp.key].place
-	}
-	slices.SortFunc(places, func(x, y [dimensions]int) int { return cmp.Or(cmp.Compare(x[site], y[site]), cmp.Compare(x[holder], y[holder])) })
-	for _, p := range places {
-		for _, n := range p {
-			text = append(text, byte(n), byte(n>>8))
+	apart := slices.Contains(s.rules[:], Apart)
+	var numbers []int
+	for _, sp := range a.spots {
+		numbers = append(numbers, s.keys[sp.key].place[site]<<16|s.keys[sp.key].place[holder])
+		if !apart {
+			numbers = append(numbers, -sp.key)
 		}
 	}
-	for _, limit := range a.limit {
-		text = append(text, byte(limit))
-	}
-	return string(text)
+	slices.Sort(numbers)
+	return fmt.Sprint(a.limit, numbers, a.there, a.able)
 }

@@ -16,6 +16,10 @@ type solver struct {
 	// moveKept allows copies that are on keys now to be moved, moves are those that are, in the order in which they can be done.
 	moveKept bool
 	moves    []move
+	// log lists what was put and dropped, so that it can be undone.
+	log []entry
+	groups []*group
+	lack map[*group][2]int
 	// stuck remembers what kinds of copies found no room, until something changes.
 	stuck map[string]bool
 }
@@ -217,6 +221,25 @@ func (s *solver) hasRoom(a *account, k int) bool {
 
 func (a *account) missing() int { return a.wanted - len(a.spots) }
 
+// entry is a change of what the plan counts on.
+type entry struct {
+	account *account
+	spot    spot
+	dropped bool
+}
+
+// undo takes back what was done since the log was so long. No move may be among it.
+func (s *solver) undo(length int) {
+	for _, e := range slices.Backward(slices.Clone(s.log[length:])) {
+		if e.dropped {
+			s.put(e.account, e.spot.key, e.spot.kind)
+		} else {
+			s.drop(e.account, e.spot.key)
+		}
+	}
+	s.log = s.log[:length]
+}
+
 // put counts on a new copy.
 func (s *solver) put(a *account, k int, kind spotKind) {
 	if slices.Contains(a.there, k) {
@@ -226,6 +249,7 @@ func (s *solver) put(a *account, k int, kind spotKind) {
 	}
 	a.spots = append(a.spots, spot{k, kind})
 	s.keys[k].holds = append(s.keys[k].holds, a)
+	s.log = append(s.log, entry{a, spot{k, kind}, false})
 }
 
 // drop no longer counts on a copy.
@@ -238,6 +262,7 @@ func (s *solver) drop(a *account, k int) spotKind {
 	if kind != kept {
 		s.take(k, -1)
 	}
+	s.log = append(s.log, entry{a, spot{k, kind}, true})
 	return kind
 }
 
