@@ -411,7 +411,13 @@ type Status struct {
 	Hint    string `json:"hint,omitempty"`
 }
 
-// Keys, Accounts and Removed wrap lists, so that the documents can grow.
+// Name is something that can be typed to mean one account or key, with a Note that says what it is.
+type Name struct {
+	Name string `json:"name"`
+	Note string `json:"note,omitempty"`
+}
+
+// Keys, Accounts and Names wrap lists, so that the documents can grow.
 type (
 	// Keys answers GET /v1/keys.
 	Keys struct {
@@ -420,5 +426,9 @@ type (
 	// Accounts answers GET /v1/accounts.
 	Accounts struct {
 		Accounts []Account `json:"accounts"`
+	}
+	// Names answers GET /v1/names?account=TEXT and ?key=TEXT: what may be meant by the beginning of a name.
+	Names struct {
+		Names []Name `json:"names"`
 	}
 )

@@ -38,6 +38,18 @@ func (c *Client) Account(ctx context.Context, selector string) (api.Account, err
 	return only(answer.Accounts, err)
 }
 
+// AccountNames lists what may be meant by the beginning of an account's name.
+func (c *Client) AccountNames(ctx context.Context, text string) ([]api.Name, error) {
+	answer, err := call[api.Names](ctx, c, get("/v1/names", "account", text))
+	return answer.Names, err
+}
+
+// KeyNames lists what may be meant by the beginning of a key's label.
+func (c *Client) KeyNames(ctx context.Context, text string) ([]api.Name, error) {
+	answer, err := call[api.Names](ctx, c, get("/v1/names", "key", text))
+	return answer.Names, err
+}
+
 // Coverage draws accounts × keys.
 func (c *Client) Coverage(ctx context.Context) (api.Coverage, error) {
 	return call[api.Coverage](ctx, c, get("/v1/coverage"))

@@ -64,6 +64,8 @@ func TestRequests(t *testing.T) {
 		{func(ctx context.Context, c *Client) error { return failed(c.Key(ctx, "my key")) }, "GET /v1/keys?select=my+key", "", "", `{"keys":[{}]}`},
 		{func(ctx context.Context, c *Client) error { return failed(c.Accounts(ctx, "a&b")) }, "GET /v1/accounts?query=a%26b", "", "", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.Account(ctx, "")) }, "GET /v1/accounts?select=", "", "", `{"accounts":[{}]}`},
+		{func(ctx context.Context, c *Client) error { return failed(c.AccountNames(ctx, "a b")) }, "GET /v1/names?account=a+b", "", "", ""},
+		{func(ctx context.Context, c *Client) error { return failed(c.KeyNames(ctx, "")) }, "GET /v1/names?key=", "", "", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.Coverage(ctx)) }, "GET /v1/coverage", "", "", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.Audit(ctx)) }, "GET /v1/audit", "", "", ""},
 		{func(ctx context.Context, c *Client) error {

@@ -24,6 +24,7 @@ func routes(a *agent.Agent) []route {
 		{"GET /v1/status", get(func(*http.Request) (api.Status, error) { return a.Status(), nil })},
 		{"GET /v1/keys", get(keys(a), "select")},
 		{"GET /v1/accounts", get(accounts(a), "query", "select")},
+		{"GET /v1/names", get(names(a), "account", "key")},
 		{"GET /v1/coverage", get(func(*http.Request) (api.Coverage, error) { return a.Coverage(), nil })},
 		{"GET /v1/audit", get(func(r *http.Request) (api.Audit, error) { return a.Audit(r.Context()) })},
 		{"GET /v1/events", events(a.Events)},
@@ -187,6 +188,20 @@ func accounts(a *agent.Agent) func(*http.Request) (api.Accounts, error) {
 		}
 		account, err := a.Account(q.Get("select"))
 		return api.Accounts{Accounts: []api.Account{account}}, err
+	}
+}
+
+// names lists what the beginning of an account's or a key's name may mean.
+func names(a *agent.Agent) func(*http.Request) (api.Names, error) {
+	return func(r *http.Request) (api.Names, error) {
+		switch q := r.URL.Query(); {
+		case q.Has("account") == q.Has("key"):
+			return api.Names{}, badRequest("it names neither account nor key, or both")
+		case q.Has("key"):
+			return api.Names{Names: a.KeyNames(q.Get("key"))}, nil
+		default:
+			return api.Names{Names: a.AccountNames(q.Get("account"))}, nil
+		}
 	}
 }
 

@@ -124,11 +124,21 @@ func TestSoft(t *testing.T) {
 	}
 }
 
+// Who completes a name says whether it is an account's or a key's.
+func TestNamesOfWhat(t *testing.T) {
+	d := start(t, route{"GET /v1/names", get(names(nil), "account", "key")})
+	for _, query := range []string{"", "?account=a&key=b", "?name=a"} {
+		if status, body := d.do("GET", "/v1/names"+query, nil); status != 400 {
+			t.Errorf("%q: %d %s", query, status, body)
+		}
+	}
+}
+
 // TestRoutes holds the table against the routes that clients use.
 func TestRoutes(t *testing.T) {
 	s := New(Options{Agent: new(agent.Agent), Soft: hands{}, Log: quiet.Log})
 	for _, route := range []string{
-		"GET /v1/status", "GET /v1/keys", "GET /v1/accounts", "GET /v1/coverage", "GET /v1/audit", "GET /v1/events", "GET /v1/soft",
+		"GET /v1/status", "GET /v1/keys", "GET /v1/accounts", "GET /v1/names", "GET /v1/coverage", "GET /v1/audit", "GET /v1/events", "GET /v1/soft",
 		"POST /v1/code", "POST /v1/accounts", "POST /v1/verify", "POST /v1/resume",
 		"POST /v1/accounts/x/rename", "DELETE /v1/accounts/x",
 		"POST /v1/keys/x/adopt", "POST /v1/keys/x/label", "POST /v1/keys/x/site", "POST /v1/keys/x/holder", "POST /v1/keys/x/reset",
