@@ -7,7 +7,7 @@ import (
 	"github.com/oathd/oathd/oath"
 )
 
-// Book is all that a ledger holds, but for the used steps and the audit log.
+// Book is all that a ledger holds, but for the used steps, the escrow's ciphertexts and the audit log.
 type Book struct {
 	// Salt (32 bytes) and Step are drawn once per ledger and go into every fingerprint. Step lies in
 	// [2^16, 2^20), a time step long past for every period.
@@ -19,6 +19,12 @@ type Book struct {
 	Accounts []Account
 	Copies   []Copy
 	Intents  []Intent
+
+	// Vault is the vault's text, nil if there is none. Drills tells when each recipient last opened it. Escrow lists what
+	// is in it, without the ciphertexts: Ledger.Escrow reads those.
+	Vault  []byte
+	Drills map[string]time.Time
+	Escrow []Escrowed
 }
 
 // Key is a key that the user adopted. Times are in UTC seconds everywhere in this package, and zero
@@ -95,6 +101,21 @@ type Intent struct {
 	Account, Seed string
 	Touch         bool
 	CreatedAt     time.Time
+}
+
+// Escrowed is what the vault holds of an account, but for the payload.
+type Escrowed struct {
+	// Account and Kind ("seed", "runbook") together identify it.
+	Account, Kind string
+	// State is "pending" until a key has proved the seed, then "live".
+	State     string
+	ChangedAt time.Time
+}
+
+// EscrowRow is the whole of it: the payload, encrypted, and in JSON what the payload is bound to.
+type EscrowRow struct {
+	Escrowed
+	Entry, Ciphertext []byte
 }
 
 // NewID draws an id: 10 characters of lower-case base32, fit for a D-Bus path.

@@ -1,6 +1,6 @@
 // Package ledger owns the record of what is on which key and since when that is proved: keys, seeds'
-// fingerprints, accounts, copies, open intents, the steps that were handed out, and the audit log. It is one
-// SQLite file. No seed, password or code ever enters it; the schema has no place for them.
+// fingerprints, accounts, copies, open intents, the steps that were handed out, the vault with its payloads, and the audit
+// log. It is one SQLite file. No seed, password or code ever enters it in clear; the schema has no place for them.
 //
 // A daemon has the ledger to itself; other programs may read the file while it runs.
 package ledger

@@ -283,7 +283,7 @@ func TestNewer(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := read(t, path)
-	refused(t, path, ErrNewer, "its version is 99, this oathd knows 1")
+	refused(t, path, ErrNewer, fmt.Sprintf("its version is 99, this oathd knows %d", len(migrations)))
 	if !bytes.Equal(read(t, path), before) {
 		t.Error("the file was changed")
 	}
@@ -300,15 +300,16 @@ func TestMigrate(t *testing.T) {
 	}
 	steps := append(migrations[:len(migrations):len(migrations)], "CREATE TABLE next (a); CREATE TABLE after (a);", "INSERT INTO next VALUES (1)")
 
-	broken := append(steps[:2:2], "INSERT INTO nowhere VALUES (1)")
-	if err := migrate(t.Context(), l.db, broken); err == nil || !strings.Contains(err.Error(), "cannot bring it from version 1 to 3") {
+	was := len(migrations)
+	broken := append(steps[:was+1:was+1], "INSERT INTO nowhere VALUES (1)")
+	if err := migrate(t.Context(), l.db, broken); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("cannot bring it from version %d to %d", was, was+2)) {
 		t.Errorf("a migration that fails: %v", err)
 	}
-	if version() != 1 {
+	if version() != was {
 		t.Errorf("it left version %d", version())
 	}
 	for range 2 {
-		if err := migrate(t.Context(), l.db, steps); err != nil || version() != 3 {
+		if err := migrate(t.Context(), l.db, steps); err != nil || version() != was+2 {
 			t.Errorf("version %d, %v", version(), err)
 		}
 	}

@@ -16,11 +16,11 @@ const applicationID = 0x6f617468
 
 // migrations bring a ledger forward, one version each; user_version counts those that were applied. What
 // was once released is never edited.
-var migrations = []string{schema1}
+var migrations = []string{schema1, schema2}
 
 // schema1: times are UTC seconds and NULL where unknown. References are checked when a transaction
 // commits, so their order inside it is free. `used` keeps the order in which steps were marked (mark).
-// `escrow` is not in use yet.
+// `escrow` was never in use.
 const schema1 = `
 CREATE TABLE meta (
 	id         INTEGER PRIMARY KEY CHECK (id = 1),
@@ -123,6 +123,29 @@ CREATE TABLE audit (
 	prev BLOB    NOT NULL,
 	hash BLOB    NOT NULL
 ) STRICT;
+`
+
+// schema2 makes place for the vault. `entry` is JSON, `ciphertext` an age file. An account whose escrow is kept cannot be
+// deleted: whoever deletes it has to say so of its escrow too.
+const schema2 = `
+DROP TABLE escrow;
+CREATE TABLE vault (
+	id   INTEGER PRIMARY KEY CHECK (id = 1),
+	text TEXT    NOT NULL
+) STRICT;
+CREATE TABLE drills (
+	recipient TEXT    NOT NULL PRIMARY KEY,
+	at        INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE escrow (
+	account    TEXT    NOT NULL REFERENCES accounts DEFERRABLE INITIALLY DEFERRED,
+	kind       TEXT    NOT NULL,
+	entry      TEXT    NOT NULL,
+	ciphertext BLOB    NOT NULL,
+	state      TEXT    NOT NULL,
+	changed_at INTEGER,
+	PRIMARY KEY (account, kind)
+) STRICT, WITHOUT ROWID;
 `
 
 // initialise makes a ledger of an empty database, in one commit.
