@@ -125,7 +125,9 @@ func (a *Agent) identify(w *worker, s *sighting) job {
 			} else {
 				found.state.trouble = err
 			}
-			a.learn(w, found)
+			if unrecorded := a.learn(w, found); unrecorded != nil {
+				s.err = unrecorded
+			}
 		},
 	}
 }
@@ -191,13 +193,13 @@ func (s keyState) firmware() string {
 }
 
 // learn takes a look's findings into memory and, for an adopted key, into the ledger. What a look found on a key
-// that has left meanwhile is of no use.
-func (a *Agent) learn(w *worker, found look) {
+// that has left meanwhile is of no use. The error is the ledger's.
+func (a *Agent) learn(w *worker, found look) (err error) {
 	a.mu.Lock()
 	if !slices.Contains(a.workers, w) || errors.Is(found.state.trouble, hw.ErrRemoved) {
 		w.state.trouble = found.state.trouble
 		a.mu.Unlock()
-		return
+		return nil
 	}
 	first := !w.state.known
 	k, adopted := a.recognise(w, found.state)
@@ -209,7 +211,7 @@ func (a *Agent) learn(w *worker, found look) {
 	}
 	a.mu.Unlock()
 	if adopted {
-		a.record(w, k.ID, found)
+		err = a.record(w, k.ID, found)
 	}
 	kind := api.EventKeyChanged
 	if first {
@@ -217,6 +219,7 @@ func (a *Agent) learn(w *worker, found look) {
 	}
 	a.events.publish(a.view.Load().keyEvent(kind, w))
 	a.arrived()
+	return err
 }
 
 // forgetStale drops the passwords that a reset made void: of device ids that the key no longer has, and of a key
@@ -289,25 +292,22 @@ func (a *Agent) keyOf(w *worker) string {
 }
 
 // record writes what was seen of an adopted key. What can't be written is shown as the key's trouble.
-func (a *Agent) record(w *worker, key string, found look) {
+func (a *Agent) record(w *worker, key string, found look) error {
 	var stopped []ledger.Copy
 	err := a.observe(func(d *draft) (err error) {
 		stopped, err = d.reconcile(key, found)
 		return err
 	})
 	if err != nil {
-		a.setTrouble(w, err)
-		return
+		a.log.Error("cannot record what was seen of a key", "reader", w.slot.Reader, "error", err)
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		w.state.trouble = err
+		a.publish()
+		return err
 	}
 	a.reportStopped(stopped)
-}
-
-func (a *Agent) setTrouble(w *worker, err error) {
-	a.log.Error("cannot record what was seen of a key", "reader", w.slot.Reader, "error", err)
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	w.state.trouble = err
-	a.publish()
+	return nil
 }
 
 // reportStopped tells about copies that answered with another seed than before.

@@ -75,12 +75,14 @@ func (a *Agent) forgetLocked(deviceID string) {
 // noticed has the key looked at again where an error shows that it is not what it was, or where it works again.
 func (a *Agent) noticed(w *worker, err error) {
 	a.mu.Lock()
-	recovered := err == nil && w.state.trouble != nil
+	trouble := w.state.trouble
 	a.mu.Unlock()
+	_, ofTheLedger := errors.AsType[*api.Error](trouble)
+	news := err == nil && trouble != nil && !ofTheLedger
 	for _, stale := range []error{errSwapped, hw.ErrReset, ykoath.ErrLocked, ykoath.ErrNoSuchCredential} {
-		recovered = recovered || errors.Is(err, stale)
+		news = news || errors.Is(err, stale)
 	}
-	if recovered {
+	if news {
 		a.look(w, false)
 	}
 }

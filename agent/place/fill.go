@@ -45,11 +45,27 @@ func count(b bool) int {
 
 // place finds an open key for one more copy, and makes room on it if need be.
 func (s *solver) place(a *account) bool {
+	if s.placeBeside(a) {
+		return true
+	}
+	signature := s.signature(a)
+	if s.stuck[signature] {
+		return false
+	}
+	if s.bothMatter() && s.placeAnew(a) {
+		return true
+	}
+	s.stuck[signature] = true
+	return false
+}
+
+// placeBeside leaves the account's other copies where they are.
+func (s *solver) placeBeside(a *account) bool {
 	if k := s.best(a); k != nowhere {
 		s.put(a, k, planned)
 		return true
 	}
-	signature := s.signature(a)
+	signature := "x" + s.signature(a)
 	if s.stuck[signature] {
 		return false
 	}
@@ -63,6 +79,38 @@ func (s *solver) place(a *account) bool {
 	}
 	s.put(a, chain[0].from, planned)
 	return true
+}
+
+func (s *solver) bothMatter() bool {
+	return s.rules[site] <= Spread && s.rules[holder] <= Spread
+}
+
+// placeAnew
+func (s *solver) placeAnew(a *account) bool {
+	if s.moveKept { return false }
+	want := len(a.spots) + 1
+	begin := len(s.log)
+	for _, sp := range slices.Clone(a.spots) {
+		if sp.kind == planned {
+			s.drop(a, sp.key)
+		}
+	}
+	rest := len(s.log)
+	if rest == begin { return false }
+	for i := range s.keys {
+		if !s.fits(a, i, nowhere) || !s.hasRoom(a, i) {
+			continue
+		}
+		s.put(a, i, planned)
+		for len(a.spots) < want && s.placeBeside(a) {
+		}
+		if len(a.spots) == want {
+			return true
+		}
+		s.undo(rest)
+	}
+	s.undo(begin)
+	return false
 }
 
 // best returns the key with room that serves best: where the fewest copies are in one place against a preference, plugged in,
