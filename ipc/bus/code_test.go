@@ -105,6 +105,8 @@ func TestGetCodeRefuses(t *testing.T) {
 		"a number too big":  {options{"min_validity": dbus.MakeVariant(uint64(1) << 63)}, bad, []string{"min_validity"}},
 		"too long a life":   {options{"min_validity": dbus.MakeVariant(31)}, bad, []string{"31 s"}},
 		"a negative life":   {options{"min_validity": dbus.MakeVariant(-1)}, bad, nil},
+		"a strange integer": {options{"min_validity": dbus.MakeVariant(5.0)}, bad, []string{`"d"`}},
+		"a strange key":     {options{"key": dbus.MakeVariant(1000001)}, bad, []string{"option key", `"i"`}},
 		"an empty key":      {options{"key": dbus.MakeVariant("")}, bad, []string{"option key"}},
 		"a strange path":    {options{"key": dbus.MakeVariant(dbus.ObjectPath("/"))}, bad, []string{"option key"}},
 		"no such key":       {options{"key": dbus.MakeVariant("blue")}, api.BusError(api.CodeNotFound), []string{`"blue"`, "key1", "oathctl keys"}},

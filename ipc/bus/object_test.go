@@ -2,6 +2,8 @@ package bus
 
 import (
 	"encoding/xml"
+	"errors"
+	"log/slog"
 	"os"
 	"reflect"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/introspect"
 
+	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/softkey"
 	"github.com/oathd/oathd/ipc/api"
 )
@@ -94,6 +97,89 @@ func TestNewObjectsAnswerAtOnce(t *testing.T) {
 		if label := c.property(path, api.BusAccount+".Label"); label != "Shop:"+name {
 			t.Errorf("%s is called %v", path, label)
 		}
+	}
+}
+
+// TestObjectsAreNeverBehind has a session that hears of no event.
+func TestObjectsAreNeverBehind(t *testing.T) {
+	b := startBus(t, ownUser)
+	r := newAgent(t)
+	s, err := New(Options{Agent: r.Agent, Address: b.address, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	deaf, err := s.open(t.Context(), s.sockets[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer deaf.conn.Close()
+	r.insert(newKey(t, softkey.Options{Serial: 1000001}))
+	k := r.adopt("1000001", "key1")
+	if o := deaf.object(keyPath(k.ID)); o.family != deaf.key || o.value.(api.Key).Label != "key1" {
+		t.Errorf("the key is %+v", o)
+	}
+	a := r.add(api.NewAccount{Issuer: "GitHub", Name: "me"})
+	if o := deaf.object(accountPath(a.ID)); o.family != deaf.account || o.value.(api.Account).Label() != "GitHub:me" {
+		t.Errorf("the account is %+v", o)
+	}
+	for _, path := range []dbus.ObjectPath{accountPath(k.ID), keyPath(a.ID), accountPath("aaaaaaaaaa"), api.BusAccounts, "/", "", api.BusAccounts + "/me"} {
+		if o := deaf.object(path); o.family != nil {
+			t.Errorf("at %s is %+v", path, o)
+		}
+	}
+}
+
+// TestTrouble takes all keys out of sight and lets them be seen again.
+func TestTrouble(t *testing.T) {
+	r, _, c := onBus(t)
+	r.bay.SetTrouble(hw.WithHint(errors.New("pcscd is gone"), "start pcscd"))
+	if began := c.await("TroubleBegan", nil); began.Body[0] != "pcscd is gone" {
+		t.Errorf("got %v", began.Body)
+	}
+	if trouble, hint := c.property(api.BusPath, api.BusManager+".Trouble"), c.property(api.BusPath, api.BusManager+".Hint"); trouble != "pcscd is gone" || hint != "start pcscd" {
+		t.Errorf("got %v, %v", trouble, hint)
+	}
+	r.bay.SetTrouble(nil)
+	c.await("TroubleOver", nil)
+	if trouble := c.property(api.BusPath, api.BusManager+".Trouble"); trouble != "" {
+		t.Errorf("afterwards: %v", trouble)
+	}
+}
+
+// TestSignals holds what is sent against what introspection says, for events about anything.
+func TestSignals(t *testing.T) {
+	declared := map[string]string{}
+	for _, s := range managerSignals() {
+		declared[s.name] = signatureOf(s.args)
+	}
+	sent := map[string]bool{}
+	for _, kind := range []api.EventKind{
+		api.EventKeyIn, api.EventKeyOut, api.EventKeyChanged, api.EventTouchWanted, api.EventTouchDone, api.EventAccounts,
+		api.EventMismatch, api.EventTrouble, api.EventTroubleOver, api.EventSkipped, api.EventHoldToReader, "unheard of",
+	} {
+		for _, e := range []api.Event{
+			{Kind: kind},
+			{Kind: kind, Key: "abcdefgh23", Account: "../..", Label: "\xff", KeyLabel: "\x00", Message: "m\xff", Waiting: []string{"\xff", "b"}},
+		} {
+			name, values := signalOf(e)
+			if name == "" {
+				continue
+			}
+			sent[name] = true
+			if got := dbus.SignatureOf(values...).String(); got != declared[name] {
+				t.Errorf("%s is sent as %s and declared as %s", name, got, declared[name])
+			}
+			m := &dbus.Message{Type: dbus.TypeSignal, Body: values, Headers: map[dbus.HeaderField]dbus.Variant{
+				dbus.FieldPath: dbus.MakeVariant(dbus.ObjectPath("/")), dbus.FieldInterface: dbus.MakeVariant(api.BusManager),
+				dbus.FieldMember: dbus.MakeVariant(name), dbus.FieldSignature: dbus.MakeVariant(dbus.SignatureOf(values...)),
+			}}
+			if err := m.IsValid(); err != nil {
+				t.Errorf("%s of %+v: %v", name, e, err)
+			}
+		}
+	}
+	if len(sent) != len(declared) {
+		t.Errorf("of %v only %v are ever sent", declared, sent)
 	}
 }
 
