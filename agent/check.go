@@ -58,9 +58,9 @@ func (a *Agent) checkName(v *view, it *item) error {
 // namesakes lists the accounts in the ledger that have, or had, copies under the name and kind of acc, but for those that
 // were declared superseded.
 func (v *view) namesakes(acc oath.Account) []*accountView {
-	return slices.DeleteFunc(slices.Clone(v.names[byLabel][acc.Label()]), func(other *accountView) bool {
+	return those(v.names()[byLabel][acc.Label()], func(other *accountView) bool {
 		begun := slices.ContainsFunc(other.sources, func(s source) bool { return s.State != api.CopyPending })
-		return !other.recorded || !begun || other.Superseded || other.oath.Type != acc.Type || other.oath.Period != acc.Period
+		return other.alike(acc) && begun && !other.Superseded
 	})
 }
 

@@ -70,15 +70,11 @@ func (acc *accountView) provedOn(key string) bool {
 // sameName lists the accounts in the ledger that have one name and kind: that of the one with the id, or the name itself.
 func (v *view) sameName(selector string) ([]*accountView, error) {
 	acc := v.accounts[selector]
-	for _, index := range v.names {
-		if hits := index[selector]; acc == nil && len(hits) > 0 {
-			acc = hits[0]
-		}
+	if hits := v.exactly(selector); acc == nil && len(hits) > 0 {
+		acc = hits[0]
 	}
 	if acc == nil {
 		return nil, refuse(api.CodeNotFound, "\"oathctl accounts\" lists the accounts", "cannot find an account named %q", selector)
 	}
-	return slices.DeleteFunc(slices.Clone(v.names[byLabel][acc.Label()]), func(other *accountView) bool {
-		return !other.recorded || other.oath.ID() != acc.oath.ID() || other.oath.Type != acc.oath.Type
-	}), nil
+	return those(v.names()[byLabel][acc.label], func(other *accountView) bool { return other.alike(acc.oath) }), nil
 }

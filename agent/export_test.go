@@ -15,3 +15,10 @@ func (a *Agent) Passwords() int {
 	defer a.mu.Unlock()
 	return len(a.passwords)
 }
+
+// Publish makes the view anew.
+func (a *Agent) Publish() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.publish()
+}

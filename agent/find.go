@@ -133,19 +133,35 @@ func (v *view) findAccount(selector string) (*accountView, error) {
 	if acc := v.accounts[selector]; acc != nil {
 		return acc, nil
 	}
-	for _, index := range v.names {
-		if hits := index[selector]; len(hits) > 0 {
-			return one(selector, hits)
-		}
+	if selector == "" {
+		return one(selector, nil)
 	}
-	var hits []*accountView
+	if hits := v.exactly(selector); len(hits) > 0 {
+		return one(selector, hits)
+	}
 	part := strings.ToLower(selector)
-	for _, acc := range v.accountList {
-		if selector != "" && strings.Contains(acc.folded, part) {
-			hits = append(hits, acc)
+	return one(selector, those(v.accountList, func(acc *accountView) bool { return strings.Contains(acc.folded, part) }))
+}
+
+// those lists the accounts that match.
+func those(accounts []*accountView, match func(*accountView) bool) []*accountView {
+	var list []*accountView
+	for _, acc := range accounts {
+		if match(acc) {
+			list = append(list, acc)
 		}
 	}
-	return one(selector, hits)
+	return list
+}
+
+// exactly lists the accounts that have a name as their alias, else as their label, else as their name.
+func (v *view) exactly(name string) []*accountView {
+	for _, index := range v.names() {
+		if hits := index[name]; len(hits) > 0 {
+			return hits
+		}
+	}
+	return nil
 }
 
 // one returns the only hit. Superseded accounts give way to the one that was declared current, and accounts that no key
@@ -168,16 +184,10 @@ func one(selector string, hits []*accountView) (*accountView, error) {
 
 // rather keeps those that are preferred, if there are any.
 func rather(hits []*accountView, preferred func(*accountView) bool) []*accountView {
-	var best []*accountView
-	for _, acc := range hits {
-		if preferred(acc) {
-			best = append(best, acc)
-		}
+	if best := those(hits, preferred); len(best) > 0 {
+		return best
 	}
-	if len(best) == 0 {
-		return hits
-	}
-	return best
+	return hits
 }
 
 // note says on which keys an account is.

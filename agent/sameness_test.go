@@ -149,7 +149,8 @@ func TestTouchCredentialsAreProvedOneTouchEach(t *testing.T) {
 		wantWords(t, acc.Outcomes[0].Error)
 	}
 	forget(main, spare)
-	report = r.verify(api.VerifyRequest{Touch: true})
+	r.verify(api.VerifyRequest{Key: "main", Touch: true})
+	report = r.verify(api.VerifyRequest{Key: "spare", Touch: true})
 	if !report.Complete || r.told(api.StepWaitTouch) != 3 || r.told(api.StepProved) != 3 {
 		t.Errorf("%+v, %d touches", report, r.told(api.StepWaitTouch))
 	}

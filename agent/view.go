@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ledger"
@@ -18,10 +19,11 @@ type view struct {
 	// keys holds the keys by id, keyList in the order in which people see them.
 	keys    map[string]*keyView
 	keyList []*keyView
-	// accounts holds the accounts by id, accountList by label; names finds them by alias, label and name.
+	// accounts holds the accounts by id, accountList in the order of their labels, whatever their case.
 	accounts    map[string]*accountView
 	accountList []*accountView
-	names       [3]map[string][]*accountView
+	// names finds accounts by their alias, label and name. It is made when it is first asked for.
+	names func() [3]map[string][]*accountView
 	// anyReal says that a real key is adopted: beside it, soft keys do not count.
 	anyReal bool
 }
@@ -46,9 +48,10 @@ type accountView struct {
 	// recorded says that the account is in the ledger, not only on a key that is plugged in.
 	recorded bool
 	// seed is what used steps are counted by; an unproven account's id stands in for it.
-	seed   string
-	folded string
-	cell   cell
+	seed string
+	// label is what Label returns, folded the same in lower case.
+	label, folded string
+	cell          cell
 	// live says that a key holds the account, as far as is known.
 	live bool
 	// sources are the copies in the order in which a code is asked of them.
@@ -66,7 +69,12 @@ type source struct {
 
 // publish makes a new view from the book and the workers. Callers hold a.mu.
 func (a *Agent) publish() {
-	v := &view{keys: map[string]*keyView{}, accounts: make(map[string]*accountView, len(a.book.accounts))}
+	v := &view{
+		keys:        map[string]*keyView{},
+		accounts:    make(map[string]*accountView, len(a.book.accounts)),
+		accountList: make([]*accountView, 0, len(a.book.accounts)),
+	}
+	v.names = sync.OnceValue(v.index)
 	a.viewKeys(v)
 	v.sortKeys()
 	a.viewLedger(v)
@@ -167,19 +175,17 @@ func derivedID(parts ...string) string {
 }
 
 func (a *Agent) viewLedger(v *view) {
-	copies := make(map[string][]ledger.Copy, len(a.book.accounts))
+	for _, row := range a.book.accounts {
+		v.addAccount(row).recorded = true
+	}
 	for _, c := range a.book.copies {
-		copies[c.Account] = append(copies[c.Account], c)
+		v.addCopy(c)
 	}
 	for _, i := range a.book.intents {
 		// An open put is a copy that may or may not be there, unless one was seen.
 		if _, seen := a.book.copies[copyRef{i.Key, i.CredID}]; i.Kind == intentPut && !seen {
-			c := ledger.Copy{Key: i.Key, CredID: i.CredID, State: string(api.CopyPending), Touch: i.Touch}
-			copies[i.Account] = append(copies[i.Account], c)
+			v.addCopy(ledger.Copy{Key: i.Key, CredID: i.CredID, Account: i.Account, State: string(api.CopyPending), Touch: i.Touch})
 		}
-	}
-	for _, row := range a.book.accounts {
-		v.addAccount(row, copies[row.ID], true)
 	}
 }
 
@@ -191,29 +197,33 @@ func (v *view) addSeen(k *keyView) {
 			ID: derivedID("account", k.ID, e.ID), Issuer: acc.Issuer, Name: acc.Name,
 			Type: acc.Type, Algorithm: e.Algorithm, Period: acc.Period,
 		}
-		v.addAccount(row, []ledger.Copy{{Key: k.ID, CredID: e.ID, State: string(api.CopyUnproven)}}, false)
+		v.addAccount(row)
+		v.addCopy(ledger.Copy{Key: k.ID, CredID: e.ID, Account: row.ID, State: string(api.CopyUnproven)})
 	}
 }
 
-// addAccount shows an account with its copies. recorded says that it is in the ledger.
-func (v *view) addAccount(row ledger.Account, copies []ledger.Copy, recorded bool) {
+func (v *view) addAccount(row ledger.Account) *accountView {
 	acc := &accountView{
 		Account: api.Account{
 			ID: row.ID, Issuer: row.Issuer, Name: row.Name, Alias: row.Alias, Type: row.Type.String(), Algorithm: row.Algorithm.String(),
-			Digits: row.Digits, Period: row.Period, Wanted: row.WantCopies, Superseded: row.Superseded, Copies: []api.Copy{},
+			Digits: row.Digits, Period: row.Period, Wanted: row.WantCopies, Superseded: row.Superseded,
 		},
-		oath:     oath.Account{Issuer: row.Issuer, Name: row.Name, Type: row.Type, Algorithm: row.Algorithm, Digits: row.Digits, Period: row.Period},
-		recorded: recorded,
-		seed:     cmp.Or(row.Seed, row.ID),
+		oath:    oath.Account{Issuer: row.Issuer, Name: row.Name, Type: row.Type, Algorithm: row.Algorithm, Digits: row.Digits, Period: row.Period},
+		seed:    cmp.Or(row.Seed, row.ID),
+		sources: make([]source, 0, 2),
 	}
 	acc.Steam = acc.oath.Steam()
-	acc.folded = strings.ToLower(acc.Label())
-	for _, c := range copies {
-		acc.sources = append(acc.sources, v.source(c))
-	}
-	acc.sum(v)
+	acc.label = acc.Label()
+	acc.folded = strings.ToLower(acc.label)
 	v.accounts[acc.ID] = acc
 	v.accountList = append(v.accountList, acc)
+	return acc
+}
+
+func (v *view) addCopy(c ledger.Copy) {
+	if acc := v.accounts[c.Account]; acc != nil {
+		acc.sources = append(acc.sources, v.source(c))
+	}
 }
 
 func (v *view) source(c ledger.Copy) source {
@@ -237,6 +247,7 @@ func (acc *accountView) sum(v *view) {
 			boolCompare(x.Touch, y.Touch), cmp.Compare(x.rank, y.rank), cmp.Compare(x.CredentialID, y.CredentialID))
 	})
 	touch := true
+	acc.Copies = make([]api.Copy, 0, len(acc.sources))
 	for _, s := range acc.sources {
 		acc.Copies = append(acc.Copies, s.Copy)
 		acc.live = acc.live || s.there()
@@ -280,37 +291,52 @@ func (v *view) sortKeys() {
 
 func (v *view) sortAccounts() {
 	slices.SortFunc(v.accountList, func(x, y *accountView) int {
-		return cmp.Or(cmp.Compare(x.folded, y.folded), cmp.Compare(x.ID, y.ID))
+		return cmp.Or(strings.Compare(x.folded, y.folded), strings.Compare(x.ID, y.ID))
 	})
-	for i := range v.names {
-		v.names[i] = make(map[string][]*accountView, len(v.accountList))
+	for _, acc := range v.accountList {
+		acc.sum(v)
+	}
+	markConflicts(v.accountList)
+}
+
+func (v *view) index() (names [3]map[string][]*accountView) {
+	for i := range names {
+		names[i] = make(map[string][]*accountView, len(v.accountList))
 	}
 	for _, acc := range v.accountList {
-		for i, name := range [...]string{byAlias: acc.Alias, byLabel: acc.Label(), byName: acc.Name} {
+		for i, name := range [...]string{byAlias: acc.Alias, byLabel: acc.label, byName: acc.Name} {
 			if name != "" {
-				v.names[i][name] = append(v.names[i][name], acc)
+				names[i][name] = append(names[i][name], acc)
 			}
 		}
 	}
-	for _, named := range v.names[byLabel] {
-		markConflicts(named)
-	}
+	return names
 }
 
-// markConflicts finds accounts of one name and kind with different seeds. Unproven ones are not called a conflict: they
-// may be copies of the same.
-func markConflicts(named []*accountView) {
-	for _, x := range named {
-		for _, y := range named {
-			x.Conflict = x.Conflict || x.rivals(y)
+// markConflicts finds accounts of one name and kind with different seeds; they stand next to each other. Unproven ones are
+// not called a conflict: they may be copies of the same.
+func markConflicts(sorted []*accountView) {
+	for i, x := range sorted {
+		for _, y := range sorted[i+1:] {
+			if y.folded != x.folded {
+				break
+			}
+			if x.rivals(y) {
+				x.Conflict, y.Conflict = true, true
+			}
 		}
 	}
 }
 
-// rivals reports whether two accounts of one name differ in their seeds only.
+// rivals reports whether two accounts differ in their seeds only.
 func (acc *accountView) rivals(other *accountView) bool {
-	known := acc.seed != acc.ID && other.seed != other.ID && acc.seed != other.seed
-	return known && acc.oath.ID() == other.oath.ID() && acc.oath.Type == other.oath.Type && !acc.Superseded && !other.Superseded
+	known := other.recorded && acc.seed != acc.ID && other.seed != other.ID && acc.seed != other.seed
+	return known && acc.alike(other.oath) && !acc.Superseded && !other.Superseded
+}
+
+// alike reports whether the account is in the ledger and has that name and kind.
+func (acc *accountView) alike(other oath.Account) bool {
+	return acc.recorded && acc.oath.Type == other.Type && acc.oath.Period == other.Period && acc.oath.Issuer == other.Issuer && acc.oath.Name == other.Name
 }
 
 func boolCompare(x, y bool) int {
