@@ -64,5 +64,7 @@ func names[T any](text string, things []T, folded func(T) string, name func(T) a
 // ends, and there is nothing in it that no keyboard has.
 func typable(name string) bool {
 	return name == strings.TrimSpace(name) && !strings.HasPrefix(name, "-") &&
-		!strings.ContainsFunc(name, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar })
+		!strings.ContainsFunc(name, func(r rune) bool {
+			return unicode.IsControl(r) || unicode.Is(unicode.Cf, r) || r == unicode.ReplacementChar
+		})
 }
