@@ -12,13 +12,13 @@ import (
 // whatever changes (a key leaves, an account is renamed), no code outlives it.
 type cell struct{ last atomic.Pointer[api.Code] }
 
-// load returns the code if it is of this moment's step and lives long enough.
-func (c *cell) load(now time.Time, minValidity time.Duration) (api.Code, bool) {
+// load returns the code if it is of this moment's step and lives long enough, else nil. It is not to be changed.
+func (c *cell) load(now time.Time, minValidity time.Duration) *api.Code {
 	code := c.last.Load()
 	if code == nil || now.Before(code.ValidFrom) || !now.Add(minValidity).Before(code.ValidUntil) {
-		return api.Code{}, false
+		return nil
 	}
-	return *code, true
+	return code
 }
 
 // jumpLimit is how far wall clock and monotonic clock may drift apart between two looks before it is called a

@@ -31,8 +31,8 @@ func (a *Agent) Code(ctx context.Context, who Caller, r api.CodeRequest) (api.Co
 		return api.Code{}, err
 	}
 	if r.Key == "" && !r.Fresh && !r.Pair {
-		if code, ok := acc.cell.load(now, time.Duration(r.MinValidity)*time.Second); ok {
-			return code, nil
+		if code := acc.cell.load(now, time.Duration(r.MinValidity)*time.Second); code != nil {
+			return *code, nil
 		}
 	}
 	f, err := a.plan(ctx, r, acc)
