@@ -43,7 +43,6 @@ func Load(flags *pflag.FlagSet) (Config, error) {
 		return Config{}, err
 	}
 	for _, s := range settings {
-		v.SetDefault(s.Name, s.Default)
 		if err := v.BindEnv(s.Name, s.Variable()); err != nil {
 			return Config{}, err
 		}
@@ -57,15 +56,28 @@ func Load(flags *pflag.FlagSet) (Config, error) {
 	return resolve(v)
 }
 
-// resolve reads what viper has chosen.
+// resolve reads what viper chooses, first the settings that have their defaults for themselves.
 func resolve(v *viper.Viper) (Config, error) {
 	var c Config
-	for _, s := range settings {
-		if err := s.set(&c, v.Get(s.Name)); err != nil {
-			return Config{}, fmt.Errorf("cannot use the setting %s: %w", s.Name, err)
+	for _, dependent := range []bool{false, true} {
+		for _, s := range settings {
+			if dependent != (s.beside != nil) {
+				continue
+			}
+			v.SetDefault(s.Name, s.defaultBeside(c))
+			if err := s.set(&c, v.Get(s.Name)); err != nil {
+				return Config{}, fmt.Errorf("cannot use the setting %s: %w", s.Name, err)
+			}
 		}
 	}
 	return c, nil
+}
+
+func (s Setting) defaultBeside(others Config) string {
+	if s.beside == nil {
+		return s.Default
+	}
+	return s.beside(others)
 }
 
 // readFile gives the file to viper. No file, or no home for one, is no error.

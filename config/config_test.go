@@ -58,7 +58,7 @@ func parse(t *testing.T, args ...string) *pflag.FlagSet {
 
 func defaults(home string) Config {
 	return Config{
-		Socket: filepath.Join(home, "run/oathd/oathd.sock"), Ledger: filepath.Join(home, ".local/state/oathd/ledger.db"),
+		Socket: filepath.Join(home, "run/oathd/oathd.sock"), CodesSocket: filepath.Join(home, "run/oathd/codes.sock"), Ledger: filepath.Join(home, ".local/state/oathd/ledger.db"),
 		DBus: "auto", Copies: 2, LogLevel: "info", StopTimeout: 5 * time.Second, SoftPersonality: "yubikey-5.7", SoftTouch: "instant",
 	}
 }
@@ -77,6 +77,7 @@ func TestEverySettingInTheFile(t *testing.T) {
 	dir := home(t)
 	write(t, dir, `
 socket = "/run/me/s"
+codes_socket = "off"
 ledger = ":memory:"
 dbus = "unix:path=/run/bus"
 copies = 3
@@ -90,7 +91,7 @@ soft_slow = true
 insecure_state = "~/soft.json"
 `)
 	want := Config{
-		Socket: "/run/me/s", Ledger: ":memory:", DBus: "unix:path=/run/bus", Copies: 3, KeyOrder: []string{"blue", "12345678", "one, two"},
+		Socket: "/run/me/s", CodesSocket: Off, Ledger: ":memory:", DBus: "unix:path=/run/bus", Copies: 3, KeyOrder: []string{"blue", "12345678", "one, two"},
 		LogLevel: "debug", StopTimeout: 90 * time.Second, SoftKeys: 8, SoftPersonality: "neo", SoftTouch: "manual",
 		SoftSlow: true, InsecureState: filepath.Join(dir, "soft.json"),
 	}
@@ -112,9 +113,56 @@ func TestLaterSourcesWin(t *testing.T) {
 	t.Setenv("OATHD_LOG_LEVEL", "") // as if it were not set
 	got, err := Load(parse(t, "--soft-keys", "5", "--stop-timeout=0s", "--soft-slow"))
 	want := defaults(dir)
+	want.Ledger = memory
 	want.Copies, want.SoftKeys, want.SoftSlow, want.KeyOrder, want.StopTimeout = 3, 5, true, []string{"blue", "red"}, 0
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v, want %+v", got, err, want)
+	}
+}
+
+// TestSoftKeysStayOutOfTheLedger: who only tries them out must not find them among the real ones for ever.
+func TestSoftKeysStayOutOfTheLedger(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		args []string
+		want string // below the home, unless it is in memory
+	}{
+		{"no soft keys", nil, ".local/state/oathd/ledger.db"},
+		{"soft keys", []string{"--soft-keys=2"}, ":memory:"},
+		{"soft keys that last", []string{"--soft-keys=2", "--insecure-state=/s"}, ".local/state/oathd/soft-ledger.db"},
+		{"a ledger that is set", []string{"--soft-keys=2", "--ledger=$XDG_STATE_HOME/oathd/ledger.db"}, ".local/state/oathd/ledger.db"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			dir := home(t)
+			want := test.want
+			if want != memory {
+				want = filepath.Join(dir, want)
+			}
+			if got, err := Load(parse(t, test.args...)); err != nil || got.Ledger != want {
+				t.Errorf("got %s, %v, want %s", got.Ledger, err, want)
+			}
+		})
+	}
+	dir := home(t)
+	write(t, dir, `ledger = "~/l"`)
+	t.Setenv("OATHD_SOFT_KEYS", "1")
+	if got, err := Load(nil); err != nil || got.Ledger != filepath.Join(dir, "l") {
+		t.Errorf("with the file's: got %s, %v", got.Ledger, err)
+	}
+}
+
+// TestCodesSocketIsBesideTheOther: a second daemon with a socket of its own must not get into the first one's way.
+func TestCodesSocketIsBesideTheOther(t *testing.T) {
+	dir := home(t)
+	for want, args := range map[string][]string{
+		filepath.Join(dir, "run/oathd/codes.sock"): nil,
+		"/a/codes.sock": {"--socket=/a/b.sock"},
+		"/c":            {"--socket=/a/b.sock", "--codes-socket=/c"},
+		Off:             {"--codes-socket=off"},
+	} {
+		if got, err := Load(parse(t, args...)); err != nil || got.CodesSocket != want {
+			t.Errorf("%q: got %s, %v, want %s", args, got.CodesSocket, err, want)
+		}
 	}
 }
 
@@ -302,8 +350,8 @@ func TestNoRuntimeDir(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "XDG_RUNTIME_DIR is not set") || !strings.Contains(hw.Hint(err), "--socket") {
 		t.Errorf("got %v, hint %q", err, hw.Hint(err))
 	}
-	if got, err := Load(parse(t, "--socket=/s")); err != nil || got.Socket != "/s" {
-		t.Errorf("with --socket: got %s, %v", got.Socket, err)
+	if got, err := Load(parse(t, "--socket=/s")); err != nil || got.Socket != "/s" || got.CodesSocket != "/codes.sock" {
+		t.Errorf("with --socket: got %+v, %v", got, err)
 	}
 	mine := filepath.Join(userRuns, strconv.Itoa(os.Getuid()))
 	if err := os.MkdirAll(mine, 0o700); err != nil {
@@ -345,9 +393,6 @@ func FuzzFile(f *testing.F) {
 		v := viper.NewWithOptions(viper.WithDecoderRegistry(strict{}))
 		if err := read(v, strings.NewReader(string(text))); err != nil {
 			return
-		}
-		for _, s := range settings {
-			v.SetDefault(s.Name, s.Default)
 		}
 		c, err := resolve(v)
 		if err != nil {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -9,8 +10,8 @@ import (
 
 // Config is what the daemon was told.
 type Config struct {
-	// Socket and Ledger are absolute paths; Ledger may also be ":memory:".
-	Socket, Ledger string
+	// Socket, CodesSocket and Ledger are absolute paths. CodesSocket may also be Off, Ledger ":memory:".
+	Socket, CodesSocket, Ledger string
 	// DBus is "auto", "off" or the address of a bus.
 	DBus string
 	// Copies is how many keys an account is written to when nothing else is said.
@@ -48,7 +49,15 @@ type Setting struct {
 
 	path  bool
 	field func(*Config) any
+	// beside returns the default in the company of the other settings; nil where that is always Default.
+	beside func(Config) string
 }
+
+// Off is what CodesSocket is where there is to be none.
+const Off = "off"
+
+// memory is the ledger that lasts as long as the daemon; the word is SQLite's.
+const memory = ":memory:"
 
 var settings = []Setting{
 	{
@@ -57,9 +66,16 @@ var settings = []Setting{
 		path:    true, field: func(c *Config) any { return &c.Socket },
 	},
 	{
-		Name: "ledger", Default: "$XDG_STATE_HOME/oathd/ledger.db", Values: []string{":memory:"},
-		Meaning: "the record of what is on which key; `:memory:` keeps none",
+		Name: "codes_socket", Default: "$XDG_RUNTIME_DIR/oathd/codes.sock", Values: []string{Off},
+		Meaning: "where it listens for lists and codes alone: the socket to forward or to mount. `codes.sock` beside `socket` unless it is set; `off` for nowhere",
+		path:    true, field: func(c *Config) any { return &c.CodesSocket },
+		beside: func(c Config) string { return filepath.Join(filepath.Dir(c.Socket), "codes.sock") },
+	},
+	{
+		Name: "ledger", Default: ownLedger, Values: []string{memory},
+		Meaning: "the record of what is on which key; `:memory:` keeps none. With soft keys it is `:memory:` unless it is set, or, with `insecure_state`, `soft-ledger.db` beside the other",
 		path:    true, field: func(c *Config) any { return &c.Ledger },
+		beside: usualLedger,
 	},
 	{
 		Name: "dbus", Default: "auto", Values: []string{"auto", "off"}, Prefix: "unix:",
@@ -112,6 +128,22 @@ var settings = []Setting{
 		Meaning: "a file that keeps the soft keys, their seeds in clear",
 		path:    true, field: func(c *Config) any { return &c.InsecureState },
 	},
+}
+
+const (
+	ownLedger  = "$XDG_STATE_HOME/oathd/ledger.db"
+	softLedger = "$XDG_STATE_HOME/oathd/soft-ledger.db"
+)
+
+// usualLedger keeps soft keys out of the record of real ones: what was only tried would stay in it for ever.
+func usualLedger(c Config) string {
+	switch {
+	case c.SoftKeys == 0:
+		return ownLedger
+	case c.InsecureState == "":
+		return memory
+	}
+	return softLedger
 }
 
 // Settings returns the table, in the order in which it is documented.
