@@ -55,6 +55,7 @@ No secret is taken as an argument. --issuer and --name rename an account that is
 		},
 	}
 	o.addFlags(c)
+	completes(c, map[string]completion{"qr": completeFiles, "algorithm": completeWords("SHA1", "SHA256", "SHA512"), "to": a.completeKeyList})
 	return c
 }
 

@@ -70,6 +70,9 @@ Exit status: 0 done, 1 error, 2 usage, 3 not found or ambiguous, 4 key absent, 5
 	flags.BoolVar(&a.term.json, "json", false, "print JSON, a line per step where there are several")
 	flags.BoolVarP(&a.term.quiet, "quiet", "q", false, "print no progress and no explanations")
 	flags.Var(&a.wait, "wait", "how long to wait for a key, e.g. 30s; forever at a terminal, else 0")
+	completes(root, map[string]completion{"socket": completeFiles})
+	root.CompletionOptions.DisableDefaultCmd = true // the scripts are ours
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.AddCommand(a.accountCommands()...)
 	root.AddCommand(a.keyCommands()...)
 	root.AddCommand(a.otherCommands()...)
@@ -88,7 +91,7 @@ func (a *app) keyCommands() []*cobra.Command {
 }
 
 func (a *app) otherCommands() []*cobra.Command {
-	return []*cobra.Command{a.logCommand(), a.eventsCommand(), a.versionCommand()}
+	return []*cobra.Command{a.logCommand(), a.eventsCommand(), a.versionCommand(), a.completionCommand(), a.bashCommand()}
 }
 
 // group is a verb that is nothing without a second one. Cobra alone would answer a misspelled second

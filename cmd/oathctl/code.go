@@ -29,6 +29,7 @@ terminal, the bare code is printed, with --pair the next one on a second line.`,
 	c.Flags().BoolVar(&r.Fresh, "fresh", false, "a code that was never handed out: wait for the next one if need be")
 	c.Flags().BoolVar(&r.Pair, "pair", false, "the next code too, as AWS asks for two in a row")
 	c.Flags().IntVar(&r.MinValidity, "min-validity", 0, "a code that stays valid for that many seconds, the next one if need be")
+	completes(c, map[string]completion{"key": a.completeKey})
 	return c
 }
 

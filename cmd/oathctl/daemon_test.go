@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ipc/client"
 )
 
@@ -54,37 +54,11 @@ func startDaemon(ctx context.Context, env []string, socket string, args ...strin
 
 // waitForKeys waits until every soft key that is plugged in is known.
 func (d *running) waitForKeys(ctx context.Context) error {
-	events, err := d.client.Events(ctx)
-	if err != nil {
-		return err
-	}
 	soft, err := d.client.SoftKeys(ctx)
 	if err != nil {
 		return err
 	}
-	if ready, err := d.sees(ctx, len(soft)); ready || err != nil {
-		return err
-	}
-	for _, err := range events {
-		if err != nil {
-			return err
-		}
-		if ready, err := d.sees(ctx, len(soft)); ready || err != nil {
-			return err
-		}
-	}
-	return errors.New("no more events")
-}
-
-func (d *running) sees(ctx context.Context, n int) (bool, error) {
-	keys, err := d.client.Keys(ctx)
-	present := 0
-	for _, key := range keys {
-		if key.Present {
-			present++
-		}
-	}
-	return present == n, err
+	return (&app{client: d.client}).untilNoticed(ctx, api.SoftKeys{Keys: soft})
 }
 
 // stop ends the daemon in good order.

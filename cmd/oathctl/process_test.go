@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -49,7 +50,7 @@ func newWorld(t *testing.T, args ...string) *world {
 
 func (w *world) move(t *testing.T, serial string, move api.SoftMove) {
 	t.Helper()
-	if _, err := w.client.MoveSoft(t.Context(), serial, move); err != nil {
+	if err := (&app{term: newTerminal(streams{nil, io.Discard, io.Discard}), client: w.client}).moveSoft(t.Context(), serial, move); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -134,7 +135,7 @@ func TestAddWaitsForTheSecondKey(t *testing.T) {
 	w := newWorld(t)
 	w.move(t, "1000002", api.SoftPull)
 	c := w.start(t, pasted, "add", "-", "--wait", "forever")
-	c.expect(t, "plug in spare")
+	waitForBoth(t, c, "GitHub:alice on daily: proved", "plug in spare")
 	w.move(t, "1000001", api.SoftPull)
 	w.move(t, "1000002", api.SoftPlug)
 	c.finish(t, exitDone, "GitHub:alice: 2 of 2 copies", "  daily (soft)  proved", "  spare (soft)  proved")

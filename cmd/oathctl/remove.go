@@ -22,6 +22,7 @@ with --force: nobody can bring it back. A key that is not there is left to "oath
 	}
 	c.Flags().StringVar(&key, "key", "", "delete it from this key only")
 	c.Flags().BoolVar(&force, "force", false, "delete even the last proved copy")
+	completes(c, map[string]completion{"key": a.completeKey})
 	return c
 }
 

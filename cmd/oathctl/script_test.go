@@ -55,6 +55,25 @@ func programs(t *testing.T) string {
 	return house
 }
 
+var buildPlain = sync.OnceValue(func() error {
+	c := exec.Command("go", "build", "-o", filepath.Join(house, "plain")+"/", ".", "../oathctl-qr")
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot build: %w\n%s", err, out)
+	}
+	return nil
+})
+
+// plainPrograms builds oathctl and its kin as they are released, without the race detector, and returns their
+// directory.
+func plainPrograms(t *testing.T) string {
+	t.Helper()
+	if err := buildPlain(); err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(house, "plain")
+}
+
 // TestScripts runs the real oathctl against the real oathd. Beside testscript's own commands there are:
 //
 //	daemon [ARG...]      starts oathd with these arguments, and two soft keys, and waits for the keys
@@ -64,7 +83,7 @@ func programs(t *testing.T) string {
 //	totp SECRET ARG...   the last output is the code that "oathtool ARG... SECRET" computes
 //	uris N FILE          writes a file of N accounts
 func TestScripts(t *testing.T) {
-	requireOathtool(t)
+	requireProgram(t, "oathtool", "oathtool")
 	bin := programs(t)
 	pictures, err := filepath.Abs("testdata/pictures")
 	if err != nil {
@@ -172,13 +191,13 @@ func scriptTOTP(ts *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// requireOathtool skips where the referee is missing; in CI nothing may be.
-func requireOathtool(t *testing.T) {
+// requireProgram skips where a program is missing; in CI nothing may be.
+func requireProgram(t *testing.T, program, debianPackage string) {
 	t.Helper()
-	if _, err := exec.LookPath("oathtool"); err == nil {
+	if _, err := exec.LookPath(program); err == nil {
 		return
 	}
-	const missing = "oathtool is missing: apt-get install oathtool"
+	missing := program + " is missing: apt-get install " + debianPackage
 	if os.Getenv("CI") != "" {
 		t.Fatal(missing)
 	}

@@ -26,6 +26,7 @@ the valid one: the one on that key. The others count as superseded.`,
 	c.Flags().StringVar(&r.Key, "key", "", "this key only")
 	c.Flags().BoolVar(&r.Touch, "touch", false, "also what needs a touch, one touch each")
 	c.Flags().StringVar(&r.Current, "current", "", "the account NAME on this key is the valid one")
+	completes(c, map[string]completion{"key": a.completeKey, "current": a.completeKey})
 	return c
 }
 
