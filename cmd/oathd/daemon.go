@@ -20,12 +20,18 @@ import (
 
 // oathd is the house put together.
 type oathd struct {
-	ledger   *ledger.Ledger
-	agent    *agent.Agent
+	ledger *ledger.Ledger
+	agent  *agent.Agent
+	doors  []door
+	bus    *bus.Server
+	log    *slog.Logger
+}
+
+// door is a socket and who answers there; name is systemd's for it.
+type door struct {
+	name     string
 	server   *socket.Server
 	listener *net.UnixListener
-	bus      *bus.Server
-	log      *slog.Logger
 }
 
 // open takes what the daemon needs for itself, the ledger first: its lock is what keeps two daemons apart.
@@ -36,6 +42,7 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (*oathd, error
 	}
 	d := &oathd{ledger: book, log: log}
 	if err := d.assemble(ctx, c); err != nil {
+		d.shut()
 		return nil, errors.Join(err, book.Close())
 	}
 	return d, nil
@@ -61,12 +68,40 @@ func (d *oathd) assemble(ctx context.Context, c config.Config) error {
 		return err
 	}
 	front.Agent = d.agent
-	d.server = socket.New(front)
 	if d.bus, err = bus.New(bus.Options{Agent: d.agent, Address: c.DBus, StopTimeout: c.StopTimeout, Log: d.log}); err != nil {
 		return err
 	}
-	d.listener, err = socket.Listen(c.Socket)
-	return err
+	return d.listen(c, front)
+}
+
+// listen opens the doors: the user's own, and the one for lists and codes.
+func (d *oathd) listen(c config.Config, front socket.Options) error {
+	passed, err := socket.Inherit()
+	if err != nil {
+		return err
+	}
+	defer passed.Close()
+	if err := d.openDoor(passed, socket.APIName, c.Socket, front); err != nil || c.CodesSocket == config.Off {
+		return err
+	}
+	front.CodesOnly = true
+	return d.openDoor(passed, socket.CodesName, c.CodesSocket, front)
+}
+
+func (d *oathd) openDoor(passed socket.Inherited, name, path string, front socket.Options) error {
+	l, err := passed.Listen(name, path)
+	if err != nil {
+		return err
+	}
+	d.doors = append(d.doors, door{name, socket.New(front), l})
+	return nil
+}
+
+// shut closes doors that nobody answers at yet.
+func (d *oathd) shut() {
+	for _, door := range d.doors {
+		_ = door.listener.Close()
+	}
 }
 
 // run answers until ctx ends. The core goes on until the last request has ended, and without the core
@@ -84,17 +119,38 @@ func (d *oathd) run(ctx context.Context) error {
 	var onBus sync.WaitGroup
 	onBus.Go(func() { d.bus.Serve(serving) })
 	d.ready()
-	err := d.server.Serve(serving, d.listener)
+	err := d.serve(serving)
 	stopServing()
 	onBus.Wait()
 	stopWorking()
 	return errors.Join(err, <-ended)
 }
 
-// ready tells people, and systemd, that the socket is there.
+// serve answers at all doors until ctx ends, or one of them breaks.
+func (d *oathd) serve(ctx context.Context) (err error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	closed := make(chan error)
+	for _, door := range d.doors {
+		go func() {
+			defer stop()
+			closed <- door.server.Serve(ctx, door.listener)
+		}()
+	}
+	for range d.doors {
+		err = errors.Join(err, <-closed)
+	}
+	return err
+}
+
+// ready tells people, and systemd, that the sockets are there.
 func (d *oathd) ready() {
 	s := d.agent.Status()
-	d.log.Info("ready", "socket", d.listener.Addr().String(), "keys", s.Bay, "ledger", s.Ledger, "version", s.Version)
+	about := []any{"keys", s.Bay, "ledger", s.Ledger, "version", s.Version}
+	for _, door := range d.doors {
+		about = append(about, door.name, door.listener.Addr().String())
+	}
+	d.log.Info("ready", about...)
 	if _, err := daemon.SdNotify(true, daemon.SdNotifyReady); err != nil {
 		d.log.Warn("cannot tell the service manager that the daemon is ready", "error", err)
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -31,7 +32,7 @@ func house(t *testing.T) *client.Client {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	d, err := open(t.Context(), config.Config{
-		Socket: filepath.Join(dir, "run", "oathd.sock"), Ledger: ledger.Memory,
+		Socket: filepath.Join(dir, "run", "oathd.sock"), CodesSocket: filepath.Join(dir, "run", "codes.sock"), Ledger: ledger.Memory,
 		SoftKeys: 2, SoftPersonality: "yubikey-5.7", SoftTouch: "manual", StopTimeout: patience,
 	}, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -40,7 +41,7 @@ func house(t *testing.T) *client.Client {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- errors.Join(d.run(ctx), d.close()) }()
-	c := &client.Client{Socket: d.listener.Addr().String()}
+	c := &client.Client{Socket: d.doors[0].listener.Addr().String()}
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
@@ -278,7 +279,7 @@ func TestClientFindsDaemonByDefault(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
-	good := config.Config{Socket: filepath.Join(t.TempDir(), "s"), Ledger: ledger.Memory, SoftKeys: 1, SoftTouch: "instant"}
+	good := config.Config{Socket: filepath.Join(t.TempDir(), "s"), CodesSocket: config.Off, Ledger: ledger.Memory, SoftKeys: 1, SoftTouch: "instant"}
 	for name, spoil := range map[string]func(*config.Config){
 		"a ledger that cannot be":       func(c *config.Config) { c.Ledger = "/dev/null/ledger.db" },
 		"an unknown personality":        func(c *config.Config) { c.SoftPersonality = "sphinx" },
@@ -286,6 +287,8 @@ func TestOpenRefuses(t *testing.T) {
 		"a state file that cannot be":   func(c *config.Config) { c.InsecureState = "/dev/null/state" },
 		"a state file without soft":     func(c *config.Config) { c.InsecureState, c.SoftKeys = "/tmp/state", 0 },
 		"a socket that cannot be there": func(c *config.Config) { c.Socket = "/dev/null/s" },
+		"a second that cannot be there": func(c *config.Config) { c.CodesSocket = "/dev/null/s" },
+		"one socket for two":            func(c *config.Config) { c.CodesSocket = c.Socket },
 	} {
 		c := good
 		spoil(&c)
@@ -293,5 +296,35 @@ func TestOpenRefuses(t *testing.T) {
 			t.Errorf("%s: it opens", name)
 			_ = d.close()
 		}
+		if _, err := os.Lstat(good.Socket); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: a socket stays behind: %v", name, err)
+		}
+	}
+}
+
+// TestCodesDoor: the second socket gives lists and codes of the same daemon, and changes nothing.
+func TestCodesDoor(t *testing.T) {
+	own, ctx := furnished(t, false), t.Context()
+	c := &client.Client{Socket: filepath.Join(filepath.Dir(own.Socket), "codes.sock")}
+	if s, err := c.Status(ctx); err != nil || s.Keys != 2 {
+		t.Errorf("status: %+v, %v", s, err)
+	}
+	if list, err := c.Keys(ctx); err != nil || len(list) != 2 {
+		t.Errorf("keys: %+v, %v", list, err)
+	}
+	if list, err := c.Accounts(ctx, ""); err != nil || len(list) != 1 {
+		t.Errorf("accounts: %+v, %v", list, err)
+	}
+	if code, err := c.Code(ctx, api.CodeRequest{Account: "GitHub"}); err != nil || code.Code != want(code) {
+		t.Errorf("code: %+v, %v", code, err)
+	}
+	if _, err := c.Remove(ctx, "GitHub:me", "", true); api.CodeOf(err) != api.CodeForbidden {
+		t.Errorf("remove: %v", err)
+	}
+	if _, err := c.MoveSoft(ctx, "1000001", api.SoftPull); api.CodeOf(err) != api.CodeForbidden {
+		t.Errorf("pull: %v", err)
+	}
+	if list, err := own.Accounts(ctx, ""); err != nil || len(list) != 1 || list[0].Proved != 2 {
+		t.Errorf("it has changed something: %+v, %v", list, err)
 	}
 }

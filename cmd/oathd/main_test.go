@@ -15,6 +15,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/sys/unix"
 
+	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ipc/client"
 )
 
@@ -57,6 +58,7 @@ func setup(env *testscript.Env) error {
 		env.Setenv(variable, path)
 	}
 	env.Setenv("SOCKET", filepath.Join(env.WorkDir, "run/oathd/oathd.sock"))
+	env.Setenv("CODES", filepath.Join(env.WorkDir, "run/oathd/codes.sock"))
 	env.Setenv("LEDGER", filepath.Join(env.WorkDir, "state/oathd/ledger.db"))
 	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	notify := filepath.Join(env.WorkDir, "notify")
@@ -111,48 +113,61 @@ func eventually(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Fatalf("no match for %s", want)
 }
 
-// TestSocketActivation starts the daemon as systemd does: with a socket as file descriptor 3.
+// TestSocketActivation starts the daemon as systemd does: with its sockets as file descriptors 3 and 4.
 func TestSocketActivation(t *testing.T) {
 	dir, err := os.MkdirTemp("", "oathd")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	path := filepath.Join(dir, "passed.sock")
-	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := listener.File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	listener.SetUnlinkOnClose(false)
-	_ = listener.Close()
+	path, codes := filepath.Join(dir, "passed.sock"), filepath.Join(dir, "codes.sock")
 
 	// LISTEN_PID is known only once the process is there.
-	daemon := exec.Command("sh", "-c", `LISTEN_PID=$$ exec oathd --soft-keys 1 --ledger :memory: --socket "$0"`, filepath.Join(dir, "not.sock"))
-	daemon.ExtraFiles = []*os.File{file}
-	daemon.Env = append(os.Environ(), "LISTEN_FDS=1", "LISTEN_FDNAMES=api", "GORACE=atexit_sleep_ms=0", "XDG_CONFIG_HOME="+dir, "NOTIFY_SOCKET=")
+	daemon := exec.Command("sh", "-c", `LISTEN_PID=$$ exec oathd --soft-keys 1 --socket "$0"`, filepath.Join(dir, "not.sock"))
+	daemon.ExtraFiles = []*os.File{listening(t, codes), listening(t, path)}
+	daemon.Env = append(os.Environ(), "LISTEN_FDS=2", "LISTEN_FDNAMES=codes:api", "GORACE=atexit_sleep_ms=0", "XDG_CONFIG_HOME="+dir, "NOTIFY_SOCKET=")
 	var log bytes.Buffer
 	daemon.Stderr = &log
 	if err := daemon.Start(); err != nil {
 		t.Fatal(err)
 	}
-	_ = file.Close()
-	// The connection waits in the socket until the daemon is there.
-	got, err := (&client.Client{Socket: path}).Status(t.Context())
+	// The connections wait in the sockets until the daemon is there.
+	for _, socket := range []string{path, codes} {
+		got, err := (&client.Client{Socket: socket}).Status(t.Context())
+		if err != nil || got.PID != daemon.Process.Pid {
+			t.Errorf("%s: %+v, %v", socket, got, err)
+		}
+	}
+	if _, err := (&client.Client{Socket: codes}).Audit(t.Context()); api.CodeOf(err) != api.CodeForbidden {
+		t.Errorf("the audit log at the door for codes: %v", err)
+	}
 	_ = daemon.Process.Signal(os.Interrupt)
 	if waitErr := daemon.Wait(); waitErr != nil {
 		t.Errorf("it ended with %v: %s", waitErr, &log)
 	}
-	if err != nil || got.PID != daemon.Process.Pid {
-		t.Errorf("%+v, %v", got, err)
-	}
-	if _, err := os.Lstat(path); err != nil {
-		t.Errorf("systemd's socket is gone: %v", err)
+	for _, socket := range []string{path, codes} {
+		if _, err := os.Lstat(socket); err != nil {
+			t.Errorf("systemd's socket is gone: %v", err)
+		}
 	}
 	if strings.Contains(log.String(), "not.sock") {
 		t.Errorf("it listens on a socket of its own: %s", &log)
 	}
+}
+
+// listening is a socket that is listened on, as systemd would pass it.
+func listening(t *testing.T, path string) *os.File {
+	t.Helper()
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener.SetUnlinkOnClose(false)
+	defer listener.Close()
+	file, err := listener.File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	return file
 }

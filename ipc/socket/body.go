@@ -5,9 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
@@ -21,9 +19,9 @@ const (
 )
 
 // readBody hands a request's body to read, once its content type is the one that the route takes. No more
-// than limit bytes of it can be read, and only for as long as an honest client may need to send them.
+// than limit bytes of it can be read. Until it is there the connection counts as idle.
 func readBody(w http.ResponseWriter, r *http.Request, contentType string, limit int64, read func(io.Reader) error) error {
-	if got := r.Header.Get("Content-Type"); mediaType(got) != contentType {
+	if got := r.Header.Get("Content-Type"); got != contentType && mediaType(got) != contentType {
 		return badRequest("its Content-Type is %q; it must be %s", got, contentType)
 	}
 	if _, err := query(r); err != nil {
@@ -32,23 +30,44 @@ func readBody(w http.ResponseWriter, r *http.Request, contentType string, limit 
 	if r.ContentLength > limit {
 		return tooLarge(limit)
 	}
-	control := http.NewResponseController(w)
-	_ = control.SetReadDeadline(time.Now().Add(bodyTimeout))
-	// net/http goes on reading, to notice when the client leaves; that may take as long as the answer does.
-	defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-	return read(http.MaxBytesReader(w, r.Body, limit))
+	body := io.Reader(r.Body)
+	if r.ContentLength < 0 {
+		body = http.MaxBytesReader(w, r.Body, limit)
+	}
+	if err := read(body); err != nil {
+		return err
+	}
+	connOf(r).work()
+	return nil
+}
+
+// shortBody is how much room a body gets at once; a longer one gets it as it comes.
+const shortBody = 512
+
+// readDocument reads a request's body, which is to be JSON.
+func readDocument(w http.ResponseWriter, r *http.Request) (document []byte, err error) {
+	err = readBody(w, r, api.JSONType, maxJSON, func(body io.Reader) (err error) {
+		if n := r.ContentLength; 0 <= n && n <= shortBody {
+			document = make([]byte, n)
+			_, err = io.ReadFull(body, document)
+		} else {
+			document, err = io.ReadAll(body)
+		}
+		if err != nil {
+			return bodyError(err)
+		}
+		return nil
+	})
+	return document, err
 }
 
 // readJSON reads a request's body into a Req.
 func readJSON[Req any](w http.ResponseWriter, r *http.Request) (req Req, err error) {
-	err = readBody(w, r, api.JSONType, maxJSON, func(body io.Reader) error {
-		b, err := io.ReadAll(body)
-		if err != nil {
-			return bodyError(err)
-		}
-		return unmarshal(b, &req)
-	})
-	return req, err
+	document, err := readDocument(w, r)
+	if err != nil {
+		return req, err
+	}
+	return req, unmarshal(document, &req)
 }
 
 // readPassword reads a request's body into a Secret, which is the caller's to wipe.
@@ -96,9 +115,6 @@ func bodyError(err error) error {
 	}
 	if limit, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return tooLarge(limit.Limit)
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return badRequest("the body did not arrive within %v", bodyTimeout)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return badRequest("the body ends too early")

@@ -5,9 +5,13 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/oathd/oathd/agent"
@@ -106,9 +110,24 @@ func TestPasswords(t *testing.T) {
 	}
 }
 
+// loose is a connection at whose other end is nobody.
+var loose = sync.OnceValue(func() *net.UnixConn {
+	pair, err := syscall.Socketpair(syscall.AF_UNIX, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	if err != nil {
+		panic(err)
+	}
+	f := os.NewFile(uintptr(pair[0]), "loose")
+	defer f.Close()
+	c, err := net.FileConn(f)
+	if err != nil {
+		panic(err)
+	}
+	return c.(*net.UnixConn)
+})
+
 // onConn gives a request that came by no connection one.
 func onConn(r *http.Request) *http.Request {
-	return r.WithContext(context.WithValue(r.Context(), connKey{}, &conn{}))
+	return r.WithContext(withConn(r.Context(), newConn(loose())))
 }
 
 func FuzzReadJSON(f *testing.F) {

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -43,21 +45,44 @@ type conn struct {
 	refused error
 	// buffer is where net/http keeps what it has read: the seeds of a request stay behind in it.
 	buffer []byte
+	// idle is what idleSince returns.
+	idle atomic.Int64
+	// patient says that writing may take for ever; else renewal is when the deadline of writing is to be moved.
+	patient bool
+	renewal time.Duration
 }
 
+// working stands in place of the time at which a connection began to rest, while it does not.
+const working time.Duration = 0
+
+var begun = time.Now()
+
+// uptime is a clock that nobody sets; it is never 0.
+func uptime() time.Duration { return time.Since(begun) + 1 }
+
 func newConn(c *net.UnixConn) *conn {
+	made := &conn{UnixConn: c}
+	made.rest()
 	client, err := credentials(c)
 	if err != nil {
-		return &conn{UnixConn: c, refused: forbidden("%v", err)}
+		made.refused = forbidden("%v", err)
+		return made
 	}
-	return &conn{
-		UnixConn: c,
-		refused:  peer.Admit(client.Uid, uint32(os.Getuid())),
-		caller: sync.OnceValue(func() agent.Caller {
-			return agent.Caller{Name: peer.Name(client.Pid), UID: client.Uid, PID: client.Pid}
-		}),
-	}
+	made.refused = peer.Admit(client.Uid, uint32(os.Getuid()))
+	made.caller = sync.OnceValue(func() agent.Caller {
+		return agent.Caller{Name: peer.Name(client.Pid), UID: client.Uid, PID: client.Pid}
+	})
+	return made
 }
+
+// rest says that the connection has no request.
+func (c *conn) rest() { c.idle.Store(int64(uptime())) }
+
+// work says that a whole request has arrived.
+func (c *conn) work() { c.idle.Store(int64(working)) }
+
+// idleSince is the uptime at which it began to rest, or working.
+func (c *conn) idleSince() time.Duration { return time.Duration(c.idle.Load()) }
 
 // credentials asks the kernel who connected (unix(7), SO_PEERCRED).
 func credentials(c *net.UnixConn) (client *unix.Ucred, err error) {
@@ -84,6 +109,26 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.buffer = p[:cap(p)]
 	}
 	return c.UnixConn.Read(p)
+}
+
+// Write gives up on a client that takes nothing for answerTimeout, or somewhat longer: moving a deadline costs a
+// timer, so it is not done for each answer.
+func (c *conn) Write(p []byte) (int, error) {
+	if now := uptime(); now > c.renewal && !c.patient {
+		c.renewal = now + answerTimeout
+		_ = c.UnixConn.SetWriteDeadline(time.Now().Add(2 * answerTimeout))
+	}
+	return c.UnixConn.Write(p)
+}
+
+// SetWriteDeadline does nothing. net/http would take Write's deadline away after every answer.
+func (c *conn) SetWriteDeadline(time.Time) error { return nil }
+
+// waitForReader lets writing take as long as ctx lasts, and a little longer, for the end.
+func (c *conn) waitForReader(ctx context.Context) (stop func() bool) {
+	c.patient = true
+	_ = c.UnixConn.SetWriteDeadline(time.Time{})
+	return context.AfterFunc(ctx, func() { _ = c.UnixConn.SetWriteDeadline(time.Now().Add(farewell)) })
 }
 
 // wipe overwrites what net/http has buffered of this connection. It is called by a handler that has read

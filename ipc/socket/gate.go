@@ -1,45 +1,56 @@
 package socket
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/oathd/oathd/ipc/api"
 )
 
 const (
-	// maxConns bounds the connections, and with them the memory: some 20 KiB each.
+	// maxConns bounds the connections to a door, and with them the memory: some 20 KiB each.
 	maxConns = 256
 
 	// grace is how long a connection may be idle before it must make room for a new one. It is long enough for an
 	// honest client to send what it connected for.
 	grace = 100 * time.Millisecond
+
+	// sweepInterval is how often idle connections are looked for, while there are any: a timer for each would have to
+	// be set anew for every request.
+	sweepInterval = idleTimeout / 2
 )
 
-// gate counts the connections. When there are too many, the one that has been idle the longest is closed for a
-// new one's sake, so those that only sit there harm nobody; if all are at work, the new one is told so.
+// gate counts the connections of one door. When there are too many, the one that has been idle the longest is
+// closed for a new one's sake, so those that only sit there harm nobody; if all are at work, the new one is told
+// so. Idle is every connection without a whole request: half of one is no work. After idleTimeout it is closed in
+// any case.
 type gate struct {
-	mu sync.Mutex
-	// idleSince holds every open connection; the time is zero while it has a request.
-	idleSince map[net.Conn]time.Time
-	// freed is signalled when a connection ends or begins to be idle.
+	mu    sync.Mutex
+	conns map[*conn]struct{}
+	// sweeper runs while there are connections.
+	sweeper *time.Timer
+	// full says that somebody waits for freed, which is signalled when a connection ends or begins to be idle.
+	full  atomic.Bool
 	freed chan struct{}
 }
 
 func newGate() *gate {
-	return &gate{idleSince: make(map[net.Conn]time.Time), freed: make(chan struct{}, 1)}
+	g := &gate{conns: make(map[*conn]struct{}), freed: make(chan struct{}, 1)}
+	g.sweeper = time.AfterFunc(idleTimeout, g.sweep)
+	g.sweeper.Stop()
+	return g
 }
 
 // admit counts c in. It may wait for grace; a refusal is api.CodeBusy, and c is counted nonetheless.
-func (g *gate) admit(c net.Conn) error {
+func (g *gate) admit(c *conn) error {
 	for {
 		wait, err := g.makeRoom()
 		if wait == 0 {
-			g.mu.Lock()
-			defer g.mu.Unlock()
-			g.idleSince[c] = time.Now()
+			g.add(c)
 			return err
 		}
 		select {
@@ -49,33 +60,43 @@ func (g *gate) admit(c net.Conn) error {
 	}
 }
 
+func (g *gate) add(c *conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.conns) == 0 {
+		g.sweeper.Reset(sweepInterval)
+	}
+	g.conns[c] = struct{}{}
+}
+
 // makeRoom closes an idle connection if there are too many. It returns how long to wait before the oldest idle one
 // may be closed, or the error for a connection for which there is no room.
 func (g *gate) makeRoom() (time.Duration, error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if len(g.idleSince) < maxConns {
+	g.full.Store(len(g.conns) >= maxConns)
+	if len(g.conns) < maxConns {
 		return 0, nil
 	}
 	oldest, since := g.oldestIdle()
 	if oldest == nil {
-		return 0, &api.Error{
-			Code:    api.CodeBusy,
-			Message: "cannot answer: too many requests at once",
-			Hint:    "try again in a moment",
-		}
+		return 0, busy("too many requests at once")
 	}
-	if wait := grace - time.Since(since); wait > 0 {
+	if wait := grace - (uptime() - since); wait > 0 {
 		return wait, nil
 	}
-	delete(g.idleSince, oldest)
+	delete(g.conns, oldest)
 	_ = oldest.Close()
 	return 0, nil
 }
 
-func (g *gate) oldestIdle() (oldest net.Conn, since time.Time) {
-	for c, t := range g.idleSince {
-		if !t.IsZero() && (oldest == nil || t.Before(since)) {
+func busy(format string, args ...any) *api.Error {
+	return &api.Error{Code: api.CodeBusy, Message: "cannot answer: " + fmt.Sprintf(format, args...), Hint: "try again in a moment"}
+}
+
+func (g *gate) oldestIdle() (oldest *conn, since time.Duration) {
+	for c := range g.conns {
+		if t := c.idleSince(); t != working && (oldest == nil || t < since) {
 			oldest, since = c, t
 		}
 	}
@@ -84,32 +105,46 @@ func (g *gate) oldestIdle() (oldest net.Conn, since time.Time) {
 
 // changed is the server's ConnState.
 func (g *gate) changed(c net.Conn, state http.ConnState) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if _, open := g.idleSince[c]; !open {
-		return // closed to make room
-	}
 	switch state {
-	case http.StateActive:
-		g.idleSince[c] = time.Time{}
-		return
 	case http.StateIdle:
-		g.idleSince[c] = time.Now()
+		c.(*conn).rest()
 	case http.StateClosed, http.StateHijacked:
-		delete(g.idleSince, c)
-	}
-	select {
-	case g.freed <- struct{}{}:
+		g.mu.Lock()
+		delete(g.conns, c.(*conn))
+		g.mu.Unlock()
 	default:
+		return
+	}
+	if g.full.Load() {
+		select {
+		case g.freed <- struct{}{}:
+		default:
+		}
 	}
 }
 
-// closeIdle closes every connection that has no request.
-func (g *gate) closeIdle() {
+// sweep closes what has been idle for too long, and comes again as long as there is anything.
+func (g *gate) sweep() {
+	g.closeIdle(idleTimeout)
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for c, since := range g.idleSince {
-		if !since.IsZero() {
+	if len(g.conns) > 0 {
+		g.sweeper.Reset(sweepInterval)
+	}
+}
+
+// close ends the sweeping, and every connection that has no request.
+func (g *gate) close() {
+	g.sweeper.Stop()
+	g.closeIdle(0)
+}
+
+// closeIdle closes every connection that has had no request for so long.
+func (g *gate) closeIdle(limit time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.conns {
+		if since := c.idleSince(); since != working && uptime()-since >= limit {
 			_ = c.Close()
 		}
 	}

@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/oathd/oathd/internal/nearest"
 	"github.com/oathd/oathd/ipc/api"
@@ -82,28 +81,29 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// writeJSON answers with v. What goes wrong with the connection is nobody's concern any more.
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	b, err := marshal(v)
-	if err != nil {
-		panic("ipc/api has a type that JSON cannot hold: " + err.Error())
-	}
-	write(w, status, api.JSONType, b)
-}
+// The content types of answers, as net/http keeps them: the slices are never changed.
+var (
+	jsonType = []string{api.JSONType}
+	textType = []string{"text/plain; charset=utf-8"}
+)
 
-// marshal encodes v and a newline, leaving <, > and & as they are: people read this with curl.
-func marshal(v any) ([]byte, error) {
+// writeJSON answers with v.
+func writeJSON(w http.ResponseWriter, status int, v any) { write(w, status, jsonType, encode(v)) }
+
+// encode returns v as JSON with a newline, leaving <, > and & as they are: people read this with curl.
+func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	err := e.Encode(v)
-	return b.Bytes(), err
+	if err := e.Encode(v); err != nil {
+		panic("ipc/api has a type that JSON cannot hold: " + err.Error())
+	}
+	return b.Bytes()
 }
 
-// write sends a whole answer.
-func write(w http.ResponseWriter, status int, contentType string, body []byte) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(answerTimeout))
-	w.Header().Set("Content-Type", contentType)
+// write sends a whole answer. What goes wrong with the connection is nobody's concern any more.
+func write(w http.ResponseWriter, status int, contentType []string, body []byte) {
+	w.Header()["Content-Type"] = contentType
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }

@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oathd/oathd/ipc/api"
 )
@@ -22,17 +24,88 @@ func TestThousandIdleConnections(t *testing.T) {
 	}
 }
 
+// halves are requests that do not end.
+var halves = []string{
+	"G",
+	"GET /v1/hello HTTP/1.1\r\nHost: oa",
+	"POST /v1/echo HTTP/1.1\r\nHost: oathd\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"acc",
+	"POST /v1/echo HTTP/1.1\r\nHost: oathd\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n14\r\n{\"acc",
+}
+
+// TestHalfSentRequests: half a request is no work, so any number of them makes way for a whole one.
 func TestHalfSentRequests(t *testing.T) {
 	d := start(t, hello, echo)
-	for _, part := range []string{
-		"G",
-		"GET /v1/hello HTTP/1.1\r\nHost: oa",
-		"POST /v1/echo HTTP/1.1\r\nHost: oathd\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"acc",
-	} {
-		fmt.Fprint(d.dial(), part)
+	for i := range 2 * maxConns {
+		fmt.Fprint(d.dial(), halves[i%len(halves)])
 	}
 	if status, body := d.do("GET", "/v1/hello", nil); status != 200 {
 		t.Errorf("status %d: %s", status, body)
+	}
+}
+
+// TestIdleConnectionsEnd lets time pass for those that have no request, and for half a one; who waits for an
+// answer is left alone.
+func TestIdleConnectionsEnd(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	path, l := listenOn(t)
+	s := newServer(quiet, []route{hello, waits(begun, release, make(chan struct{}, 1))})
+	d := serveOn(t, l, path, s)
+	idle, half, busy := d.dial(), d.dial(), d.dial()
+	for _, c := range []net.Conn{idle, half} {
+		fmt.Fprint(c, "GET /v1/hello HTTP/1.1\r\nHost: oathd\r\n\r\n")
+		if status, body := d.answerOn(c); status != 200 {
+			t.Fatalf("%d %s", status, body)
+		}
+	}
+	fmt.Fprint(half, "GET /v1/hel")
+	fmt.Fprint(busy, "GET /v1/wait HTTP/1.1\r\nHost: oathd\r\n\r\n")
+	await(t, "the request", begun)
+	s.gate.sweep()
+	if n := s.gate.age(idleTimeout); n != 2 {
+		t.Fatalf("%d connections are idle, want 2", n)
+	}
+	s.gate.sweep()
+	for _, c := range []net.Conn{idle, half} {
+		if _, err := c.Read(make([]byte, 1)); err != io.EOF {
+			t.Errorf("an idle connection goes on: %v", err)
+		}
+	}
+	close(release)
+	if status, body := d.answerOn(busy); status != 200 {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
+// age makes those that are idle idle for so much longer, and counts them.
+func (g *gate) age(by time.Duration) (idle int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.conns {
+		if c.idleSince() != working {
+			c.idle.Add(-int64(by))
+			idle++
+		}
+	}
+	return idle
+}
+
+// TestSweepingEnds: without connections nothing ticks.
+func TestSweepingEnds(t *testing.T) {
+	g, c := newGate(), newConn(loose())
+	if g.sweeper.Stop() {
+		t.Error("a gate without connections ticks")
+	}
+	if err := g.admit(c); err != nil {
+		t.Fatal(err)
+	}
+	g.sweep()
+	if !g.sweeper.Stop() {
+		t.Error("nobody looks after the connection")
+	}
+	g.changed(c, http.StateClosed)
+	g.sweep()
+	if g.sweeper.Stop() {
+		t.Error("it ticks although the connection has ended")
 	}
 }
 

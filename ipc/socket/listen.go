@@ -14,19 +14,72 @@ import (
 	"github.com/oathd/oathd/hw"
 )
 
-// FileDescriptorName is how a systemd socket unit names the socket that it hands over (systemd.socket(5)).
-const FileDescriptorName = "api"
+// The names by which systemd hands over the doors' sockets (FileDescriptorName= of systemd.socket(5)).
+const (
+	APIName   = "api"
+	CodesName = "codes"
+)
 
 // maxPath is the longest path of a Unix socket: sun_path of unix(7) without its final zero.
 const maxPath = 107
 
-// Listen returns the socket that systemd has handed over, or else a new one at path: mode 0600, in a
-// directory that is this user's alone, which it creates. A socket that another daemon left behind is
-// replaced; one that is answered is an error.
-func Listen(path string) (*net.UnixListener, error) {
-	if l, err := inherited(activation.Files(true)); l != nil || err != nil {
-		return l, err
+// Inherited are the sockets that systemd has handed over, by name.
+type Inherited map[string]*net.UnixListener
+
+// Inherit takes what systemd has handed over, which can be done once. It takes no other kind of socket: a TCP port
+// would be open to every user and to every web page.
+func Inherit() (Inherited, error) { return inherit(activation.Files(true)) }
+
+func inherit(files []*os.File) (Inherited, error) {
+	found := Inherited{}
+	var err error
+	for _, f := range files {
+		err = errors.Join(err, found.take(f))
 	}
+	if err != nil {
+		found.Close()
+		return nil, err
+	}
+	return found, nil
+}
+
+func (i Inherited) take(f *os.File) error {
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return fmt.Errorf("cannot use the file %q that systemd passed: %w", f.Name(), err)
+	}
+	unixListener, ok := l.(*net.UnixListener)
+	known := f.Name() == APIName || f.Name() == CodesName
+	if network := l.Addr().Network(); !ok || network != "unix" || !known || i[f.Name()] != nil {
+		_ = l.Close()
+		return hw.WithHint(fmt.Errorf("cannot use the socket %q (%s) that systemd passed", f.Name(), network),
+			"a unit has one ListenStream= with a path, and FileDescriptorName=%s or %s", APIName, CodesName)
+	}
+	i[f.Name()] = unixListener
+	return nil
+}
+
+// Close closes what nobody has listened on.
+func (i Inherited) Close() {
+	for _, l := range i {
+		_ = l.Close()
+	}
+	clear(i)
+}
+
+// Listen returns the socket of that name if systemd has handed it over, else a new one at path.
+func (i Inherited) Listen(name, path string) (*net.UnixListener, error) {
+	if l := i[name]; l != nil {
+		delete(i, name)
+		return l, nil
+	}
+	return Listen(path)
+}
+
+// Listen returns a new socket at path: mode 0600, in a directory that is this user's alone, which it creates. A
+// socket that another daemon left behind is replaced; one that is answered is an error.
+func Listen(path string) (*net.UnixListener, error) {
 	if len(path) > maxPath {
 		return nil, hw.WithHint(fmt.Errorf("cannot listen on %s: a socket's path has at most %d bytes", path, maxPath),
 			"choose a shorter one with --socket")
@@ -58,27 +111,6 @@ func listen(path string) (*net.UnixListener, error) {
 		return nil, err
 	}
 	return l, nil
-}
-
-// inherited picks the socket among the files that systemd passed. It takes no other kind of socket: a
-// TCP port would be open to every user and to every web page.
-func inherited(files []*os.File) (*net.UnixListener, error) {
-	var found *net.UnixListener
-	for _, f := range files {
-		l, err := net.FileListener(f)
-		_ = f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("cannot use the file %q that systemd passed: %w", f.Name(), err)
-		}
-		unixListener, ok := l.(*net.UnixListener)
-		if network := l.Addr().Network(); !ok || network != "unix" || f.Name() != FileDescriptorName || found != nil {
-			_ = l.Close()
-			return nil, hw.WithHint(fmt.Errorf("cannot use the socket %q (%s) that systemd passed", f.Name(), network),
-				"the unit has one ListenStream= with a path, and FileDescriptorName=%s", FileDescriptorName)
-		}
-		found = unixListener
-	}
-	return found, nil
 }
 
 // privateDir creates dir for this user alone, or checks that it is.

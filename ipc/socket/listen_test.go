@@ -161,35 +161,60 @@ func passed(t *testing.T, network, address, name string) *os.File {
 	return os.NewFile(fd, name)
 }
 
-func TestInherited(t *testing.T) {
+func TestInherit(t *testing.T) {
 	dir := shortDir(t)
-	path := filepath.Join(dir, "s")
-	l, err := inherited([]*os.File{passed(t, "unix", path, "api")})
-	if err != nil || l == nil {
-		t.Fatalf("%v, %v", l, err)
+	path, codes, own := filepath.Join(dir, "s"), filepath.Join(dir, "c"), filepath.Join(dir, "d", "own")
+	passed, err := inherit([]*os.File{passed(t, "unix", codes, CodesName), passed(t, "unix", path, APIName)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{APIName: path, CodesName: codes} {
+		l, err := passed.Listen(name, own)
+		if err != nil || l.Addr().String() != want {
+			t.Fatalf("%s: %v, %v", name, l, err)
+		}
+		_ = l.Close()
+		if _, err := os.Lstat(want); errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("systemd's socket %s was removed", want)
+		}
+	}
+	l, err := passed.Listen(APIName, own)
+	if err != nil || l.Addr().String() != own {
+		t.Fatalf("without systemd: %v, %v", l, err)
 	}
 	_ = l.Close()
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
-		t.Error("systemd's socket was removed")
+}
+
+func TestInheritedIsClosed(t *testing.T) {
+	path := filepath.Join(shortDir(t), "s")
+	passed, err := inherit([]*os.File{passed(t, "unix", path, CodesName)})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if l, err := inherited(nil); l != nil || err != nil {
-		t.Errorf("without systemd: %v, %v", l, err)
+	passed.Close()
+	if c, err := net.Dial("unix", path); err == nil {
+		_ = c.Close()
+		t.Error("somebody listens")
 	}
 }
 
-func TestInheritedRefuses(t *testing.T) {
+func TestInheritRefuses(t *testing.T) {
 	dir := shortDir(t)
 	for _, test := range []struct {
 		name  string
 		files []*os.File
 	}{
-		{"a TCP port", []*os.File{passed(t, "tcp", "", "api")}},
+		{"a TCP port", []*os.File{passed(t, "tcp", "", APIName)}},
 		{"another name", []*os.File{passed(t, "unix", filepath.Join(dir, "a"), "oathd.socket")}},
-		{"two sockets", []*os.File{passed(t, "unix", filepath.Join(dir, "b"), "api"), passed(t, "unix", filepath.Join(dir, "c"), "api")}},
-		{"a datagram socket", []*os.File{passed(t, "unixgram", filepath.Join(dir, "d"), "api")}},
+		{"two sockets", []*os.File{passed(t, "unix", filepath.Join(dir, "b"), APIName), passed(t, "unix", filepath.Join(dir, "c"), APIName)}},
+		{"a datagram socket", []*os.File{passed(t, "unixgram", filepath.Join(dir, "d"), APIName)}},
 	} {
-		if l, err := inherited(test.files); err == nil {
+		if l, err := inherit(test.files); err == nil {
 			t.Errorf("%s was taken: %v", test.name, l)
 		}
+	}
+	if c, err := net.Dial("unix", filepath.Join(dir, "b")); err == nil {
+		_ = c.Close()
+		t.Error("a socket that was taken before the error is still listened on")
 	}
 }

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,18 +19,25 @@ type route struct {
 	handle  handler
 }
 
-// routes is everything that the core answers. {name} is what selects the account or the key.
-func routes(a *agent.Agent) []route {
+// readings is what every door answers: what there is, and codes.
+func readings(a *agent.Agent) []route {
 	return []route{
 		{"GET /v1/status", get(func(*http.Request) (api.Status, error) { return a.Status(), nil })},
 		{"GET /v1/keys", get(keys(a), "select")},
 		{"GET /v1/accounts", get(accounts(a), "query", "select")},
 		{"GET /v1/names", get(names(a), "account", "key")},
+		{"POST /v1/code", newCodes(a).handle},
+	}
+}
+
+// writings is what only the user's own door answers: changes, and what concerns nobody else. {name} is what selects
+// the account or the key.
+func writings(a *agent.Agent) []route {
+	return []route{
 		{"GET /v1/coverage", get(func(*http.Request) (api.Coverage, error) { return a.Coverage(), nil })},
 		{"GET /v1/audit", get(func(r *http.Request) (api.Audit, error) { return a.Audit(r.Context()) })},
 		{"GET /v1/events", events(a.Events)},
 
-		{"POST /v1/code", code(a.Code)},
 		{"POST /v1/verify", streamed(a.Verify)},
 		{"POST /v1/resume", streamed(a.Resume)},
 
@@ -48,10 +56,19 @@ func routes(a *agent.Agent) []route {
 	}
 }
 
+// shut refuses what is not to be had at this door.
+func shut(_ http.ResponseWriter, r *http.Request) error {
+	return &api.Error{
+		Code:    api.CodeForbidden,
+		Message: fmt.Sprintf("cannot answer %s %s: this socket is for lists and codes alone", r.Method, r.URL.Path),
+		Hint:    "the user's own socket, oathd.sock, answers everything",
+	}
+}
+
 // get answers with a document. parameters are those that the query may have.
 func get[Resp any](f func(*http.Request) (Resp, error), parameters ...string) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if _, err := query(r, parameters...); err != nil {
+		if _, err := options(r, parameters...); err != nil {
 			return err
 		}
 		resp, err := f(r)
@@ -81,7 +98,7 @@ func valued[Resp any](f func(context.Context, agent.Caller, string, string) (Res
 // bare answers a request that says everything in its path.
 func bare[Resp any](f func(context.Context, agent.Caller, string) (Resp, error)) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if _, err := query(r); err != nil {
+		if _, err := options(r); err != nil {
 			return err
 		}
 		resp, err := f(r.Context(), connOf(r).caller(), r.PathValue("name"))
@@ -129,30 +146,10 @@ func add(f func(context.Context, agent.Caller, api.AddRequest, []*oath.Secret, f
 	}
 }
 
-// code answers the request that is made the most; with Accept: text/plain, with the bare code.
-func code(f func(context.Context, agent.Caller, api.CodeRequest) (api.Code, error)) handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		req, err := readJSON[api.CodeRequest](w, r)
-		if err != nil {
-			return err
-		}
-		resp, err := f(r.Context(), connOf(r).caller(), req)
-		if err != nil || mediaType(r.Header.Get("Accept")) != "text/plain" {
-			return answer(w, resp, err)
-		}
-		lines := resp.Code + "\n"
-		if resp.Next != "" {
-			lines += resp.Next + "\n"
-		}
-		write(w, http.StatusOK, "text/plain; charset=utf-8", []byte(lines))
-		return nil
-	}
-}
-
 // remove reads its options from the query, as a DELETE has no body.
 func remove(f func(ctx context.Context, who agent.Caller, account, key string, force bool) (api.Report, error)) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		q, err := query(r, "key", "force")
+		q, err := options(r, "key", "force")
 		if err != nil {
 			return err
 		}
@@ -211,6 +208,14 @@ func answer(w http.ResponseWriter, resp any, err error) error {
 		writeJSON(w, http.StatusOK, resp)
 	}
 	return err
+}
+
+// options returns the query of a request that has no body.
+func options(r *http.Request, known ...string) (url.Values, error) {
+	if r.ContentLength != 0 {
+		return nil, badRequest("it has a body, and this route takes none")
+	}
+	return query(r, known...)
 }
 
 // query returns the request's query, which has no other parameters than the known ones.

@@ -2,6 +2,7 @@ package socket
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -9,37 +10,6 @@ import (
 	"github.com/oathd/oathd/agent"
 	"github.com/oathd/oathd/ipc/api"
 )
-
-func TestCode(t *testing.T) {
-	d := start(t, route{"POST /v1/code", code(func(_ context.Context, _ agent.Caller, r api.CodeRequest) (api.Code, error) {
-		switch r.Account {
-		case "":
-			return api.Code{}, &api.Error{Code: api.CodeAmbiguous, Message: "cannot choose", Candidates: []api.Candidate{{ID: "a", Label: "A"}}}
-		case "pair":
-			return api.Code{Code: "123456", Next: "654321"}, nil
-		}
-		return api.Code{Code: "123456", Label: r.Account}, nil
-	})})
-	for _, test := range []struct {
-		body, accept string
-		status       int
-		want         string
-	}{
-		{`{"account":"GitHub"}`, "", 200, `{"account":"","label":"GitHub","code":"123456","key":"","key_label":"","proved":false,"soft":false,"touch":false}` + "\n"},
-		{`{"account":"GitHub"}`, "text/plain", 200, "123456\n"},
-		{`{"account":"GitHub"}`, "text/plain;q=0.9, */*", 200, "123456\n"},
-		{`{"account":"pair"}`, "text/plain", 200, "123456\n654321\n"},
-		{`{}`, "text/plain", 409, `{"error":{"code":"ambiguous","message":"cannot choose","candidates":[{"id":"a","label":"A"}]}}` + "\n"},
-	} {
-		status, body := d.do("POST", "/v1/code", strings.NewReader(test.body), "Content-Type", api.JSONType, "Accept", test.accept)
-		if status != test.status || body != test.want {
-			t.Errorf("%s: %d %s", test.body, status, body)
-		}
-	}
-	if status, body := d.post("/v1/code", "x"); status != 400 {
-		t.Errorf("no JSON: %d %s", status, body)
-	}
-}
 
 func TestNamed(t *testing.T) {
 	d := start(t,
@@ -83,6 +53,15 @@ func TestRemove(t *testing.T) {
 		if status, body := d.do("DELETE", test.path, nil); status != test.status || !strings.Contains(body, test.want) {
 			t.Errorf("%s: %d %s", test.path, status, body)
 		}
+	}
+}
+
+// TestUnwantedBody: options in a body would be overlooked.
+func TestUnwantedBody(t *testing.T) {
+	d := start(t, hello, route{"GET /v1/nothing", get(func(*http.Request) (string, error) { return "", nil })})
+	status, body := d.do("GET", "/v1/nothing", strings.NewReader(`{"query":"x"}`), "Content-Type", api.JSONType)
+	if e := refusal(t, body); status != 400 || !strings.Contains(e.Message, "this route takes none") {
+		t.Errorf("%d %s", status, body)
 	}
 }
 
@@ -153,5 +132,41 @@ func TestRoutes(t *testing.T) {
 	hard := New(Options{Agent: new(agent.Agent), Log: quiet.Log})
 	if _, pattern := hard.mux.Handler(httptest.NewRequest("GET", "/v1/soft", nil)); pattern != "/" {
 		t.Error("GET /v1/soft is routed without soft keys")
+	}
+}
+
+// TestCodesDoorIsShut tries every route of the table at the door for lists and codes. The agent behind it is an
+// empty one: what reached it would panic.
+func TestCodesDoorIsShut(t *testing.T) {
+	o := Options{Agent: new(agent.Agent), Soft: hands{1000001: true}, CodesOnly: true, Log: quiet.Log, StopTimeout: patience}
+	path, l := listenOn(t)
+	d := serveOn(t, l, path, New(o))
+	tried := 0
+	for _, r := range append(writings(o.Agent), softRoutes(o.Soft)...) {
+		method, path, _ := strings.Cut(strings.ReplaceAll(r.pattern, "{name}", "1000001"), " ")
+		status, body := d.do(method, path, strings.NewReader("{}"), "Content-Type", api.JSONType)
+		if e := refusal(t, body); status != 403 || e.Code != api.CodeForbidden || !strings.Contains(e.Message, "lists and codes alone") {
+			t.Errorf("%s: %d %s", r.pattern, status, body)
+		}
+		tried++
+	}
+	if tried != 20 {
+		t.Errorf("%d routes were tried; is each new one private on purpose?", tried)
+	}
+	if o.Soft.List()[0].Plugged != true {
+		t.Error("a soft key was pulled")
+	}
+	for _, unknown := range []string{"GET /", "GET /v1", "GET /v2/accounts", "DELETE /v1/code", "POST /v1/status", "PUT /v1/accounts"} {
+		method, path, _ := strings.Cut(unknown, " ")
+		if status, body := d.do(method, path, nil); status != 404 {
+			t.Errorf("%s: %d %s", unknown, status, body)
+		}
+	}
+	open := []string{}
+	for _, r := range readings(o.Agent) {
+		open = append(open, r.pattern)
+	}
+	if got := strings.Join(open, ", "); got != "GET /v1/status, GET /v1/keys, GET /v1/accounts, GET /v1/names, POST /v1/code" {
+		t.Errorf("the door for lists and codes is open for %s", got)
 	}
 }

@@ -19,19 +19,21 @@ import (
 	"github.com/oathd/oathd/ipc/api"
 )
 
-// The limits of a connection. A request's body has bodyTimeout to arrive, an answer or a line of a stream
-// answerTimeout to be taken; what the daemon does in between may take as long as a person who looks for a key.
+// The limits of a connection. A request has idleTimeout to begin and to arrive, an answer or a line of a stream
+// answerTimeout to be taken, the end of a stream of events farewell; what the daemon does in between may take as
+// long as a person who looks for a key.
 const (
-	headerTimeout = 10 * time.Second
 	idleTimeout   = time.Minute
-	bodyTimeout   = 30 * time.Second
 	answerTimeout = 10 * time.Second
+	farewell      = time.Second
 	maxHeader     = 16 << 10
 )
 
 // Options are what a Server needs.
 type Options struct {
 	Agent *agent.Agent
+	// CodesOnly makes it a door for others: it gives lists and codes, and refuses all else.
+	CodesOnly bool
 	// Soft moves the daemon's own soft keys; nil where there are none.
 	Soft Soft
 	// StopTimeout is how long cancelled requests may take to end once the server is to stop.
@@ -47,13 +49,18 @@ type Server struct {
 	log         *slog.Logger
 }
 
-// New returns a server for all routes.
+// New returns a server for one door.
 func New(o Options) *Server {
-	routes := routes(o.Agent)
+	open, private := readings(o.Agent), writings(o.Agent)
 	if o.Soft != nil {
-		routes = append(routes, softRoutes(o.Soft)...)
+		private = append(private, softRoutes(o.Soft)...)
 	}
-	return newServer(o, routes)
+	if o.CodesOnly {
+		for i := range private {
+			private[i].handle = shut
+		}
+	}
+	return newServer(o, append(open, private...))
 }
 
 func newServer(o Options, routes []route) *Server {
@@ -68,15 +75,14 @@ func newServer(o Options, routes []route) *Server {
 // Serve answers requests until ctx ends. It then takes no new ones, cancels those under way, and returns
 // when they have ended, or when StopTimeout is over. It closes l.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	// It has no timeouts: the gate and the connections see to them, with far fewer timers.
 	server := &http.Server{
-		Handler:           http.HandlerFunc(s.guarded),
-		BaseContext:       func(net.Listener) context.Context { return ctx },
-		ConnContext:       withConn,
-		ConnState:         s.gate.changed,
-		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
-		ReadHeaderTimeout: headerTimeout,
-		IdleTimeout:       idleTimeout,
-		MaxHeaderBytes:    maxHeader,
+		Handler:        http.HandlerFunc(s.guarded),
+		BaseContext:    func(net.Listener) context.Context { return ctx },
+		ConnContext:    withConn,
+		ConnState:      s.gate.changed,
+		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
+		MaxHeaderBytes: maxHeader,
 		// OPTIONS * would be answered without the guards.
 		DisableGeneralOptionsHandler: true,
 	}
@@ -96,7 +102,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 func (s *Server) shutDown(server *http.Server) {
 	ctx, cancel := context.WithTimeout(context.Background(), s.stopTimeout)
 	defer cancel()
-	s.gate.closeIdle()
+	s.gate.close()
 	if err := server.Shutdown(ctx); err != nil {
 		s.log.Warn("requests did not end in time", "error", err)
 		_ = server.Close()
@@ -129,6 +135,9 @@ func (s *Server) guarded(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")
 		s.refuse(w, r, err)
 		return
+	}
+	if r.ContentLength == 0 {
+		connOf(r).work()
 	}
 	s.mux.ServeHTTP(w, r)
 }

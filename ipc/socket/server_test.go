@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oathd/oathd/agent"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -151,20 +152,30 @@ func TestForeignUser(t *testing.T) {
 	need(t, os.Getuid() == 0, "root, to become another user")
 	curl := lookPath(t, "curl")
 	setpriv := lookPath(t, "setpriv")
-	d := start(t, hello)
-	// Only the check of the peer's uid stands between nobody and the daemon now.
-	for path, mode := range map[string]fs.FileMode{d.path: 0o666, filepath.Dir(d.path): 0o755, filepath.Dir(filepath.Dir(d.path)): 0o755} {
-		if err := os.Chmod(path, mode); err != nil {
-			t.Fatal(err)
-		}
-	}
-	out, err := exec.Command(setpriv, "--reuid", "65534", "--clear-groups",
-		curl, "-sS", "--unix-socket", d.path, "http://oathd/v1/hello").CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	if e := refusal(t, string(out)); e.Code != api.CodeForbidden {
-		t.Errorf("answered %s", out)
+	for name, s := range map[string]*Server{
+		"the user's own door":          newServer(quiet, []route{hello}),
+		"the door for lists and codes": New(Options{CodesOnly: true, Agent: new(agent.Agent), Log: quiet.Log, StopTimeout: patience}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			path, l := listenOn(t)
+			d := serveOn(t, l, path, s)
+			// Only the check of the peer's uid stands between nobody and the daemon now.
+			for path, mode := range map[string]fs.FileMode{d.path: 0o666, filepath.Dir(d.path): 0o755, filepath.Dir(filepath.Dir(d.path)): 0o755} {
+				if err := os.Chmod(path, mode); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for _, path := range []string{"hello", "status", "accounts"} {
+				out, err := exec.Command(setpriv, "--reuid", "65534", "--clear-groups",
+					curl, "-sS", "--unix-socket", d.path, "http://oathd/v1/"+path).CombinedOutput()
+				if err != nil {
+					t.Fatalf("%v: %s", err, out)
+				}
+				if e := refusal(t, string(out)); e.Code != api.CodeForbidden || !strings.Contains(e.Message, "not user 65534") {
+					t.Errorf("%s is answered %s", path, out)
+				}
+			}
+		})
 	}
 }
 

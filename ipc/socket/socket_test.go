@@ -34,12 +34,19 @@ type daemon struct {
 
 func start(t testing.TB, routes ...route) *daemon {
 	t.Helper()
+	path, l := listenOn(t)
+	return serveOn(t, l, path, newServer(quiet, routes))
+}
+
+// listenOn opens a socket.
+func listenOn(t testing.TB) (string, *net.UnixListener) {
+	t.Helper()
 	path := filepath.Join(shortDir(t), "oathd", "oathd.sock")
 	l, err := Listen(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return serveOn(t, l, path, newServer(quiet, routes))
+	return path, l
 }
 
 func serveOn(t testing.TB, l *net.UnixListener, path string, s *Server) *daemon {
@@ -148,15 +155,16 @@ func refusal(t testing.TB, body string) *api.Error {
 	return e.Error
 }
 
-// need skips a test for which something is missing; in CI nothing may be.
+// need skips a test that cannot run here for want of something; in CI nothing may be missing.
 func need(t testing.TB, there bool, format string, args ...any) {
 	t.Helper()
+	missing := "this test needs " + fmt.Sprintf(format, args...)
 	switch {
 	case there:
 	case os.Getenv("CI") != "":
-		t.Fatal("missing in CI: " + fmt.Sprintf(format, args...))
+		t.Fatal(missing + ". CI is set, and there no test is skipped: run as root where scripts/deps has installed everything, or unset CI")
 	default:
-		t.Skip("missing: " + fmt.Sprintf(format, args...))
+		t.Skip(missing)
 	}
 }
 

@@ -3,7 +3,6 @@ package socket
 import (
 	"context"
 	"net/http"
-	"time"
 
 	"github.com/oathd/oathd/ipc/api"
 )
@@ -30,15 +29,10 @@ func (s *stream) start() {
 	}
 }
 
-// line sends v. The deadline matters: the core waits for its steps to be taken.
+// line sends v.
 func (s *stream) line(v any) {
-	b, err := marshal(v)
-	if err != nil {
-		panic("ipc/api has a type that JSON cannot hold: " + err.Error())
-	}
 	s.start()
-	_ = s.control.SetWriteDeadline(time.Now().Add(answerTimeout))
-	if _, err := s.w.Write(b); err != nil {
+	if _, err := s.w.Write(encode(v)); err != nil {
 		s.stop()
 		return
 	}
@@ -69,15 +63,27 @@ func reported(w http.ResponseWriter, r *http.Request, work func(context.Context,
 	return nil
 }
 
+// maxSubscribers is how many may listen at one door: many times what a desktop has, and a quarter of the connections.
+const maxSubscribers = 64
+
 // events streams what happens until the client leaves. The header is sent at once, to say that nothing is
-// missed from here on.
+// missed from here on. A client that reads slowly, or not at all, is waited for: meanwhile the core drops what does
+// not fit, and tells it so.
 func events(subscribe func(context.Context) <-chan api.Event) handler {
+	seats := make(chan struct{}, maxSubscribers)
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if _, err := query(r); err != nil {
+		if _, err := options(r); err != nil {
 			return err
+		}
+		select {
+		case seats <- struct{}{}:
+			defer func() { <-seats }()
+		default:
+			return busy("%d programs listen to events already", maxSubscribers)
 		}
 		ctx, stop := context.WithCancel(r.Context())
 		defer stop()
+		defer connOf(r).waitForReader(ctx)()
 		happened := subscribe(ctx)
 		s := newStream(w, stop)
 		s.start()

@@ -7,19 +7,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 
 	"github.com/oathd/oathd/agent"
 	"github.com/oathd/oathd/ipc/api"
 )
-
-// timeout is the error of a deadline, as package net has it.
-type timeout struct{}
-
-func (timeout) Error() string        { return "i/o timeout" }
-func (timeout) Is(target error) bool { return target == os.ErrDeadlineExceeded }
 
 // verifying is a route that streams what f tells.
 func verifying(f func(ctx context.Context, step func(api.Step)) (api.Report, error)) route {
