@@ -16,7 +16,7 @@ import (
 )
 
 // privateBus starts a dbus-daemon of the test's own and returns its address.
-func privateBus(t *testing.T) string {
+func privateBus(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "oathd-bus")
 	if err != nil {
@@ -50,7 +50,7 @@ func privateBus(t *testing.T) string {
 }
 
 // tool finds a program of others, or says which Debian package has it.
-func tool(t *testing.T, name, debian string) string {
+func tool(t testing.TB, name, debian string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {

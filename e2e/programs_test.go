@@ -108,6 +108,7 @@ func (d *daemon) run(args []string) {
 		d.t.Fatal(err)
 	}
 	defer manager.Close()
+	defer os.Remove(manager.LocalAddr().String())
 	d.process = exec.Command(filepath.Join(d.bin, "oathd"), args...)
 	d.process.Env = append(d.env, "NOTIFY_SOCKET="+manager.LocalAddr().String())
 	d.process.Stderr = &d.log

@@ -1,0 +1,172 @@
+package e2e
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/hw/softkey"
+	"github.com/oathd/oathd/ipc/api"
+)
+
+// behindPCSCD starts a real pcscd with so many soft keys, 1 and up, and a daemon that has seen them.
+func behindPCSCD(b *testing.B, keys int, args ...string) (*daemon, *hwtest.PCSCD) {
+	b.Helper()
+	pcscd := hwtest.StartPCSCD(b, keys)
+	var serials []string
+	for i := range keys {
+		k, err := softkey.New(softkey.Options{Serial: uint32(i + 1), Personality: "yubikey-5.7"})
+		if err != nil {
+			b.Fatal(err)
+		}
+		pcscd.Plug(k, 2*i) // the first of an entry's two readers
+		serials = append(serials, fmt.Sprint(i+1))
+	}
+	d := start(b, release(b), pcscd.Env(), args...)
+	d.present(serials...)
+	return d, pcscd
+}
+
+// BenchmarkYkman takes a code of one account from oathctl, which finds it in the daemon's memory, and from ykman, which
+// asks the key: whole processes, the same key behind the same pcscd.
+func BenchmarkYkman(b *testing.B) {
+	d, pcscd := behindPCSCD(b, 1)
+	name, ykman := d.stock(b, 1, 1)[0], pcscd.Ykman(b, 0)
+	for b.Loop() {
+		p := inTurn(20,
+			func(int) time.Duration { return took(func() { ykman.Run("oath", "accounts", "code", name) }) },
+			func(int) time.Duration { return took(func() { d.do("code", name) }) })
+		b.ReportMetric(milliseconds(median(p.ours)), "ykman-ms")
+		b.ReportMetric(milliseconds(median(p.theirs)), "oathctl-ms")
+		b.ReportMetric(p.ratio(), "ykman/oathctl")
+	}
+}
+
+// BenchmarkCold asks the daemon, over one connection, for codes that it does not have in memory, and bench/cold, a C program
+// without a daemon, for the same. Each account is asked for once: what is asked for again in its 30 seconds is not cold.
+func BenchmarkCold(b *testing.B) {
+	const keys, accounts = 4, 64
+	d, pcscd := behindPCSCD(b, keys)
+	var names []string
+	var others []*coldProgram
+	for i := range keys {
+		names = append(names, d.stock(b, uint32(i+1), accounts)...)
+		others = append(others, runCold(b, pcscd, 2*i))
+	}
+	l := d.line(b)
+	for b.Loop() {
+		codes := make([][2]string, len(names))
+		p := inTurn(len(names),
+			func(i int) time.Duration {
+				request := askCode(b, api.CodeRequest{Account: names[i]})
+				return took(func() { codes[i][0] = string(l.ask(request)) })
+			},
+			func(i int) (t time.Duration) {
+				t, codes[i][1] = others[i/accounts].ask(names[i])
+				return t
+			})
+		sameColdCodes(b, codes)
+		b.ReportMetric(milliseconds(median(p.theirs)), "c-ms")
+		b.ReportMetric(milliseconds(median(p.ours)), "daemon-ms")
+		b.ReportMetric(p.ratio(), "daemon/c")
+	}
+}
+
+// sameColdCodes wants the daemon's answers to hold the other program's codes, but for one at the end of a step.
+func sameColdCodes(b *testing.B, codes [][2]string) {
+	b.Helper()
+	differ := 0
+	for _, c := range codes {
+		if !strings.Contains(c[0], c[1]) {
+			differ++
+		}
+	}
+	if differ > 1 {
+		b.Errorf("%d of %d codes differ", differ, len(codes))
+	}
+}
+
+// coldProgram is a running bench/cold.
+type coldProgram struct {
+	b   *testing.B
+	in  io.Writer
+	out *bufio.Reader
+}
+
+// runCold compiles bench/cold and runs it for the key in a slot.
+func runCold(b *testing.B, pcscd *hwtest.PCSCD, slot int) *coldProgram {
+	b.Helper()
+	program := filepath.Join(b.TempDir(), "cold")
+	compile := "gcc -O2 -o " + program + " ../bench/cold/cold.c $(pkg-config --cflags --libs libpcsclite)"
+	if out, err := exec.Command("sh", "-c", compile).CombinedOutput(); err != nil {
+		b.Fatalf("%s: %v\n%s", compile, err, out)
+	}
+	cmd := exec.Command(program, pcscd.Reader(slot))
+	cmd.Env, cmd.Stderr = pcscd.Env(), os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = in.Close()
+		_ = cmd.Wait()
+	})
+	return &coldProgram{b, in, bufio.NewReader(out)}
+}
+
+// ask returns the code of an account, and how long the program says that it took.
+func (p *coldProgram) ask(name string) (time.Duration, string) {
+	if _, err := fmt.Fprintln(p.in, name); err != nil {
+		p.b.Fatal(err)
+	}
+	var nanoseconds time.Duration
+	var code string
+	if _, err := fmt.Fscan(p.out, &nanoseconds, &code); err != nil {
+		p.b.Fatalf("bench/cold: %v", err)
+	}
+	return nanoseconds, code
+}
+
+// BenchmarkIdle has two keys plugged in, and a bus, and nobody who asks.
+func BenchmarkIdle(b *testing.B) {
+	const minute = time.Minute
+	d, _ := behindPCSCD(b, 2, "--dbus", privateBus(b))
+	for serial := range uint32(2) {
+		d.stock(b, serial+1, 5)
+	}
+	<-time.After(5 * time.Second) // the last look at the readers, the connections that end
+	for b.Loop() {
+		before := d.switches()
+		<-time.After(minute)
+		b.ReportMetric(float64(d.switches()-before), "switches/min")
+		b.ReportMetric(float64(d.footprint().rss)/(1<<20), "MB")
+	}
+}
+
+// BenchmarkStart starts the daemon with two soft keys of its own, until it says that it is ready.
+func BenchmarkStart(b *testing.B) {
+	d := start(b, release(b), os.Environ(), "--soft-keys", "2")
+	for b.Loop() {
+		var starts []time.Duration
+		for range 25 {
+			d.stop(syscall.SIGTERM)
+			starts = append(starts, took(func() { d.run([]string{"--soft-keys", "2"}) }))
+		}
+		b.ReportMetric(milliseconds(median(starts)), "ready-ms")
+	}
+}
