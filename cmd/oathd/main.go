@@ -88,7 +88,7 @@ Settings come from $XDG_CONFIG_HOME/oathd/config.toml, from OATHD_* and from the
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	config.AddFlags(root.Flags())
-	root.AddCommand(softkeyCommand(), versionCommand())
+	root.AddCommand(softkeyCommand(), enrollCommand(), versionCommand())
 	return root
 }
 

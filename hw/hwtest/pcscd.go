@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -51,6 +52,7 @@ type PCSCD struct {
 
 	mutex   sync.Mutex
 	plugged map[int]*plug // by slot
+	emptied map[int]time.Time
 }
 
 // plug is a key in a slot, from Plug to unplug, across restarts of pcscd.
@@ -68,7 +70,7 @@ func StartPCSCD(t testing.TB, entries int) *PCSCD {
 		t.Fatalf("cannot make a pcscd with %d entries: 1 to %d", entries, MaxEntries)
 	}
 	program, driver := needPCSCD(t)
-	p := &PCSCD{t: t, home: t.TempDir(), plugged: make(map[int]*plug)}
+	p := &PCSCD{t: t, home: t.TempDir(), plugged: make(map[int]*plug), emptied: make(map[int]time.Time)}
 	if err := p.run(program, writeConfig(t, driver, entries)); err != nil {
 		t.Fatal(err)
 	}
@@ -255,10 +257,18 @@ func (p *PCSCD) Restart() {
 	p.Start()
 }
 
+// unnoticed is for how long an empty reader may not be noticed: pcscd looks every 400 ms.
+const unnoticed = time.Second
+
 // Plug puts a key into a slot and returns once pcscd has seen and powered it, within half a
-// second. The returned function pulls it out again, which pcscd takes as long to see.
+// second. The returned function pulls it out again, which pcscd takes as long to see; a Plug into that slot waits
+// for that.
 func (p *PCSCD) Plug(card vpcd.Card, slot int) (unplug func()) {
 	p.t.Helper()
+	p.mutex.Lock()
+	noticed := time.After(time.Until(p.emptied[slot].Add(unnoticed)))
+	p.mutex.Unlock()
+	<-noticed
 	inserted := &plug{card: card, pull: p.insert(card, slot)}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
@@ -270,6 +280,7 @@ func (p *PCSCD) Plug(card vpcd.Card, slot int) (unplug func()) {
 			delete(p.plugged, slot)
 		}
 		inserted.pull()
+		p.emptied[slot] = time.Now()
 	}
 }
 

@@ -46,8 +46,9 @@ type setup struct {
 	management               []byte // nil: find it
 	report                   func(Step)
 
-	slot pivgo.Slot
-	key  *pivgo.YubiKey
+	slot     pivgo.Slot
+	key      *pivgo.YubiKey
+	verified bool // a PIN was sent
 }
 
 func newSetup(r request, s secrets, report func(Step)) *setup {
@@ -69,7 +70,7 @@ func (s *setup) run() ([]byte, error) {
 	if err := s.open(); err != nil {
 		return nil, err
 	}
-	defer s.key.Close()
+	defer s.close()
 	for _, check := range []func() error{s.checkKey, s.checkSlot, s.verify} {
 		if err := check(); err != nil {
 			return nil, err
@@ -104,6 +105,15 @@ func (s *setup) open() error {
 		return fmt.Errorf("%w: %w", ErrNoApplet, err)
 	}
 	return explain("take the key", err)
+}
+
+// close gives the card back, with the PIN forgotten: piv-go leaves PIV selected, and a YubiKey then takes the PIN as
+// entered from whoever comes next. Reading the form factor selects another application in between.
+func (s *setup) close() {
+	if s.verified {
+		_, _ = s.key.FormFactor()
+	}
+	_ = s.key.Close() // what is left open ends with the process
 }
 
 // checkKey makes sure that it is the key that was meant, and not too old.
@@ -162,6 +172,7 @@ func (s *setup) verify() error {
 	if tries, err := s.key.Retries(); err == nil && tries == 1 {
 		return pinError(ErrLastTry, 1)
 	}
+	s.verified = true
 	err := s.key.VerifyPIN(s.pin)
 	if wrong, ok := errors.AsType[pivgo.AuthErr](err); ok {
 		if wrong.Retries == 0 {
