@@ -170,6 +170,9 @@ func (d *draft) dropSeed(s ledger.Seed) error {
 }
 
 func (d *draft) putAccount(a ledger.Account) error {
+	if before := d.accounts[a.ID]; before.Seed != a.Seed && d.owners[before.Seed] == a.ID {
+		drop(d, d.owners, before.Seed)
+	}
 	put(d, d.accounts, a.ID, a)
 	if a.Seed != "" {
 		put(d, d.owners, a.Seed, a.ID)

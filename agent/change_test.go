@@ -341,13 +341,13 @@ func TestRemoveAnAttempt(t *testing.T) {
 }
 
 func TestManyAccounts(t *testing.T) {
-	for personality, n := range map[string]int{"yubikey-5.4": 32, "yubikey-5.7": 64, "neo": 80, "nitrokey-3": 50, "canokey": 100, "pico-fido": 130} {
+	for personality, n := range map[string]int{"yubikey-5.4": 32, "yubikey-5.7": 64, "neo": 75, "nitrokey-3": 50, "canokey": 100, "pico-fido": 130} {
 		t.Run(personality, func(t *testing.T) {
 			main := newKey(t, softkey.Options{Personality: personality, Serial: mainSerial})
 			r := newRig(t)
 			r.adoptNew(main, "main")
 			var batch []api.NewAccount
-			for i := range n + 20 {
+			for i := range n + 3 {
 				batch = append(batch, totp("Service", fmt.Sprintf("account %03d", i)))
 			}
 			report, err := r.add(api.AddRequest{Accounts: batch[:n], Copies: 1})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 
@@ -19,9 +20,10 @@ import (
 type operation struct {
 	name        string
 	personality string
-	// locked keys have a password; has are the accounts that are there before.
+	// locked keys have a password; has are the accounts that are there before, before is what is done before.
 	locked bool
 	has    []api.NewAccount
+	before func(*rig) error
 	// run does it, again does it after a crash, done checks that it was done.
 	run   func(*rig) error
 	again func(*rig) error
@@ -39,10 +41,7 @@ func adding(name string, accounts ...api.NewAccount) operation {
 		if api.CodeOf(err) == api.CodeExistsSame {
 			return nil
 		}
-		if err == nil && !report.Complete {
-			err = fmt.Errorf("not complete: %+v", report)
-		}
-		return err
+		return complete(report, err)
 	}
 	return operation{name: name, run: add, again: add, done: func(r *rig) error { return held(r, accounts...) }}
 }
@@ -68,29 +67,24 @@ func removing(key string, done func(*rig) error) operation {
 		if api.CodeOf(err) == api.CodeNotFound || err == nil && key != "" && states(acc)[key] == "" {
 			return nil
 		}
-		report, err := r.Remove(r.t.Context(), tester, "GitHub:me", key, true)
-		if err == nil && !report.Complete {
-			err = fmt.Errorf("not complete: %+v", report)
-		}
-		return err
+		return complete(r.Remove(r.t.Context(), tester, "GitHub:me", key, true))
 	}
 	return operation{name: "remove from " + key, has: []api.NewAccount{first}, run: remove, again: remove, done: done}
 }
 
-func renaming() operation {
-	to := with(first, func(a *api.NewAccount) { a.Name = "you" })
+func renaming(has api.NewAccount) operation {
+	to := with(has, func(a *api.NewAccount) { a.Name = "you" })
 	rename := func(r *rig) error {
 		selector := "GitHub:me"
 		if _, err := r.Account("GitHub:you"); err == nil {
 			selector = "GitHub:you"
 		}
-		report, err := r.Rename(r.t.Context(), tester, selector, api.RenameRequest{Issuer: to.Issuer, Name: to.Name})
-		if err == nil && !report.Complete {
-			err = fmt.Errorf("not complete: %+v", report)
-		}
-		return err
+		return complete(r.Rename(r.t.Context(), tester, selector, api.RenameRequest{Issuer: to.Issuer, Name: to.Name}))
 	}
-	return operation{name: "rename", has: []api.NewAccount{first}, run: rename, again: rename, done: func(r *rig) error {
+	return operation{name: fmt.Sprintf("rename, touch %t", has.Touch), has: []api.NewAccount{has}, run: rename, again: rename, done: func(r *rig) error {
+		if has.Touch {
+			r.verify(api.VerifyRequest{Touch: true}) // what came back under another name was not asked
+		}
 		for _, c := range r.account("GitHub:you").Copies {
 			if c.CredentialID != "GitHub:you" {
 				return fmt.Errorf("on %s it is %s", c.KeyLabel, c.CredentialID)
@@ -123,9 +117,56 @@ func operations() []operation {
 		like(removing("main", onSpare), "", false),
 		like(removing("", nowhere), "", false),
 		like(removing("", nowhere), "nitrokey-3", false),
-		like(renaming(), "", false),
-		like(renaming(), "pico-fido", false),
+		like(renaming(first), "", false),
+		like(renaming(touched(first)), "yubikey-5.4", false),
+		like(renaming(first), "pico-fido", false),
+		like(counted("add HOTP", nil, addCounted, "Bank:me"), "", false),
+		like(counted("rename HOTP", addCounted, renameCounted, "Bank:you"), "", false),
+		like(counted("remove HOTP", addCounted, removeCounted, ""), "", false),
 	}
+}
+
+// counted is an operation on an HOTP account, which lives on one key and cannot be proved.
+func counted(name string, before, run func(*rig) error, want string) operation {
+	return operation{name: name, before: before, run: run, again: run, done: func(r *rig) error {
+		var got []string
+		for _, acc := range r.Accounts("Bank") {
+			if states(acc)["main"] == api.CopyWritten && len(acc.Copies) == 1 && acc.Copies[0].CredentialID == acc.Label() {
+				got = append(got, acc.Label())
+			}
+		}
+		if strings.Join(got, ",") != want || len(r.Accounts("Bank")) != len(got) {
+			return fmt.Errorf("there is %+v", r.Accounts("Bank"))
+		}
+		return nil
+	}}
+}
+
+func addCounted(r *rig) error {
+	report, err := r.add(api.AddRequest{Accounts: []api.NewAccount{hotp("Bank", "me")}, To: []string{"main"}})
+	if api.CodeOf(err) == api.CodeExistsSame {
+		return nil
+	}
+	return complete(report, err)
+}
+
+func renameCounted(r *rig) error {
+	return complete(r.Rename(r.t.Context(), tester, "Bank", api.RenameRequest{Issuer: "Bank", Name: "you"}))
+}
+
+func removeCounted(r *rig) error {
+	report, err := r.Remove(r.t.Context(), tester, "Bank", "", true)
+	if api.CodeOf(err) == api.CodeNotFound {
+		return nil
+	}
+	return complete(report, err)
+}
+
+func complete(report api.Report, err error) error {
+	if err == nil && !report.Complete {
+		return fmt.Errorf("not complete: %+v", report)
+	}
+	return err
 }
 
 // scene is a rig with two keys, on each of which another program has put an account, ready for the operation.
@@ -152,6 +193,11 @@ func newScene(t *testing.T, o operation) scene {
 	for _, a := range o.has {
 		s.mustAdd(a)
 	}
+	if o.before != nil {
+		if err := o.before(s.rig); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if o.personality == "nitrokey-3" {
 		s.verify(api.VerifyRequest{Touch: true})
 	}
@@ -173,21 +219,22 @@ func (s scene) unlock(o operation) {
 func TestCrashAtEveryCommand(t *testing.T) {
 	var tried atomic.Int32
 	t.Cleanup(func() { t.Logf("%d crashes", tried.Load()) })
-	for _, o := range operations() {
+	for i, o := range operations() {
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
 			s := newScene(t, o)
 			if err := o.run(s.rig); err != nil {
 				t.Fatal(err)
 			}
+			commands := len(s.main.APDUs())
 			if err := o.done(s.rig); err != nil {
 				t.Fatal(err)
 			}
-			for n := range len(s.main.APDUs()) {
+			for n := range commands {
 				for _, fault := range []softkey.FaultKind{softkey.FaultPulled, softkey.FaultDies} {
 					crash(t, o, softkey.Fault{Kind: fault, After: n}, true)
 					tried.Add(1)
-					if o.personality == "" && !o.locked {
+					if i == 0 {
 						crash(t, o, softkey.Fault{Kind: fault, After: n}, false)
 						tried.Add(1)
 					}

@@ -216,7 +216,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		_, _ = r.SetPassword(ctx, tester, "main", secret("x"))
 		_, _ = r.ClearPassword(ctx, tester, "main")
 	})
-	for n := range 40 {
+	for n := range 20 {
 		k := []*softkey.Key{main, spare}[n%2]
 		r.bay.Remove(k)
 		r.bay.Insert(k)

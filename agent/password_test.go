@@ -180,6 +180,30 @@ func TestReset(t *testing.T) {
 	r.wantAccounts("GitHub:me 2/2")
 }
 
+// What was still to be done on a key is done when it is emptied.
+func TestResetSettlesWhatIsOpen(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	r.mustAdd(first)
+	main.Fail(softkey.Fault{Kind: softkey.FaultStatus, INS: remove, Status: hw.StatusMemory})
+	if _, err := r.drop("GitHub:me", "main", true); err != nil {
+		t.Fatal(err)
+	}
+	main.Fail(softkey.Fault{Kind: softkey.FaultStatus, INS: 0xa1, Status: hw.StatusMemory})
+	if _, err := r.add(api.AddRequest{Accounts: []api.NewAccount{second}, To: []string{"main"}}); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.Status().OpenIntents; n != 2 {
+		t.Fatalf("%d intents are open", n)
+	}
+	if _, err := r.Reset(t.Context(), tester, "main", api.ResetRequest{Force: true}); err != nil {
+		t.Fatal(err)
+	}
+	if n := r.Status().OpenIntents; n != 0 {
+		t.Errorf("%d intents are open", n)
+	}
+	r.wantAccounts("GitHub:me 1/1")
+}
+
 func TestResetThatFails(t *testing.T) {
 	r, main, _ := twoKeysLike(t, "canokey")
 	r.mustAdd(first)
