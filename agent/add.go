@@ -18,6 +18,8 @@ type item struct {
 	counter uint32
 	touch   bool
 	prints  prints
+	// fromEscrow says that the seed was read from there.
+	fromEscrow bool
 	// id and seedID are the ledger's, once the intents are written; targets are the keys that get a copy.
 	id      string
 	seedID  string
@@ -73,7 +75,7 @@ func (a *Agent) newItems(accounts []api.NewAccount, seeds []*oath.Secret) ([]*it
 			e.Hint = cmp.Or(e.Hint, "look at what the service gave you")
 			return nil, e
 		}
-		it.prints = a.yardstick.ofSeed(it.account, seeds[i].Bytes())
+		it.prints = a.yardstick().ofSeed(it.account, seeds[i].Bytes())
 		if err := it.differs(items[:i]); err != nil {
 			return nil, err
 		}
@@ -194,7 +196,8 @@ func (a *Agent) copiesWith(p prints) map[string]ledger.Copy {
 	have := map[string]ledger.Copy{}
 	seeds := a.book.seedsOf(p)
 	for _, c := range a.book.copies {
-		if slices.Contains(seeds, c.Seed) && (c.State == string(api.CopyProved) || c.State == string(api.CopyWritten)) {
+		lost := a.book.keys[c.Key].State == string(api.KeyLost)
+		if slices.Contains(seeds, c.Seed) && !lost && (c.State == string(api.CopyProved) || c.State == string(api.CopyWritten)) {
 			have[c.Key] = c
 		}
 	}

@@ -67,12 +67,13 @@ const shutdownGrace = 2 * time.Second
 
 // Agent is the core. Its methods may be called from any goroutine once Run has started.
 type Agent struct {
-	options   Options
-	ledger    *ledger.Ledger
-	log       *slog.Logger
-	started   time.Time
-	yardstick yardstick
-	events    hub
+	options Options
+	ledger  *ledger.Ledger
+	log     *slog.Logger
+	started time.Time
+	// standard is what fingerprints are made with; only a rebuilt ledger brings another.
+	standard atomic.Pointer[yardstick]
+	events   hub
 
 	// view is what everybody reads, without a lock; publish replaces it.
 	view atomic.Pointer[view]
@@ -105,10 +106,11 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 		return nil, fmt.Errorf("cannot read the ledger: %w", err)
 	}
 	a := &Agent{
-		options: o, ledger: o.Ledger, log: o.Log, started: time.Now(), yardstick: yardstick{rows.Salt, rows.Step},
+		options: o, ledger: o.Ledger, log: o.Log, started: time.Now(),
 		book: newBook(rows, o.Copies), passwords: map[string]*oath.Secret{}, arrival: make(chan struct{}),
 		used: used{ledger: o.Ledger},
 	}
+	a.standard.Store(&yardstick{rows.Salt, rows.Step})
 	a.clock.set(a.started)
 	a.publish()
 	return a, nil

@@ -18,6 +18,7 @@ type book struct {
 	// prints finds a seed by either fingerprint, owners the account that has a seed.
 	prints map[string]string
 	owners map[string]string
+	vaulted
 	// wanted is how many copies an account gets when nothing else is said.
 	wanted int
 }
@@ -34,6 +35,7 @@ func newBook(b *ledger.Book, wanted int) *book {
 		intents:  make(map[string]ledger.Intent, len(b.Intents)),
 		prints:   make(map[string]string, 2*len(b.Seeds)),
 		owners:   make(map[string]string, len(b.Accounts)),
+		vaulted:  newVaulted(b),
 		wanted:   wanted,
 	}
 	for _, r := range b.Keys {
@@ -190,7 +192,10 @@ func (d *draft) dropAccount(a ledger.Account) error {
 
 func (d *draft) putCopy(c ledger.Copy) error {
 	put(d, d.copies, copyRef{c.Key, c.CredID}, c)
-	return d.tx.PutCopy(c)
+	if err := d.tx.PutCopy(c); err != nil || c.State != string(api.CopyProved) && c.State != string(api.CopyWritten) {
+		return err
+	}
+	return d.enliven(c.Account)
 }
 
 func (d *draft) dropCopy(ref copyRef) error {
@@ -208,11 +213,15 @@ func (d *draft) dropIntent(id string) error {
 	return d.tx.DeleteIntent(id)
 }
 
-// dropIfEmpty removes an account that has neither a copy nor an open intent, and its seed with it.
+// dropIfEmpty removes an account that has neither a copy nor an open intent, and its seed with it. One whose seed is in
+// the escrow, and was proved, stays: it can be restored.
 func (d *draft) dropIfEmpty(account string) error {
 	a, ok := d.accounts[account]
-	if !ok || len(d.copiesOf(account)) > 0 || len(d.intentsOf(account)) > 0 {
+	if !ok || len(d.copiesOf(account)) > 0 || len(d.intentsOf(account)) > 0 || d.keptInEscrow(account) {
 		return nil
+	}
+	if err := d.dropEscrow(account); err != nil {
+		return err
 	}
 	if err := d.dropAccount(a); err != nil {
 		return err

@@ -97,8 +97,8 @@ func (a *Agent) carryOut(ctx context.Context, who Caller, acc *accountView, kind
 	return report
 }
 
-// Remove deletes an account from one key, or from all (""). Without force it refuses to delete the last copy that is proved, or
-// the last one of all.
+// Remove deletes an account from one key, or from all (""), which forgets what the escrow has of it too. Without force it refuses
+// to delete the last copy that is proved, or the last one of all; a seed in the escrow is one.
 func (a *Agent) Remove(ctx context.Context, who Caller, account, key string, force bool) (api.Report, error) {
 	acc, err := a.findRecorded(ctx, account, "remove")
 	if err != nil {
@@ -116,17 +116,53 @@ func (a *Agent) Remove(ctx context.Context, who Caller, account, key string, for
 	if on != "" && !slices.ContainsFunc(acc.sources, chosen) {
 		return api.Report{}, refuse(api.CodeNotFound, "it is "+acc.note(), "cannot remove %s from %s: it is not there", acc.Label(), where)
 	}
-	if !force && lastCopies(acc, chosen) {
-		return api.Report{}, refuse(api.CodeLastCopy, "use --force if the account is closed, or its seed is kept elsewhere",
-			"cannot remove %s from %s: that would destroy the last copy", acc.Label(), where)
+	if err := acc.mayGo(where, on, force, chosen); err != nil {
+		return api.Report{}, err
 	}
 	err = a.change(who, fmt.Sprintf("remove %s from %s", acc.Label(), where), func(d *draft) error {
+		if on == "" {
+			if err := d.dropEscrow(acc.ID); err != nil {
+				return err
+			}
+		}
 		return d.intendRemoval(acc.ID, on)
 	})
 	if err != nil {
 		return api.Report{}, err
 	}
 	return a.carryOut(ctx, who, acc, intentDelete, on), nil
+}
+
+// mayGo refuses a removal that would leave nothing of worth.
+func (acc *accountView) mayGo(where, on string, force bool, chosen func(source) bool) error {
+	switch {
+	case force:
+	case acc.Escrow == api.EscrowLive && on == "":
+		return refuse(api.CodeLastCopy, "use --force to forget it, or --keep to take it off the keys and leave its seed in the escrow",
+			"cannot remove %s: that would destroy its seed in the escrow too", acc.Label())
+	case acc.Escrow != api.EscrowLive && lastCopies(acc, chosen):
+		return refuse(api.CodeLastCopy, "use --force if the account is closed, or its seed is kept elsewhere",
+			"cannot remove %s from %s: that would destroy the last copy", acc.Label(), where)
+	}
+	return nil
+}
+
+// Withdraw takes an account off all keys, and leaves its seed in the escrow, where it must be.
+func (a *Agent) Withdraw(ctx context.Context, who Caller, account string) (api.Report, error) {
+	acc, err := a.findRecorded(ctx, account, "remove")
+	if err != nil {
+		return api.Report{}, err
+	}
+	if acc.Escrow != api.EscrowLive {
+		return api.Report{}, refuse(api.CodeNoEscrow, "add it once more, with the seed, and it will be", "cannot keep %s: its seed is not in the escrow", acc.Label())
+	}
+	err = a.change(who, fmt.Sprintf("take %s off all keys, its seed stays in the escrow", acc.Label()), func(d *draft) error {
+		return d.intendRemoval(acc.ID, "")
+	})
+	if err != nil {
+		return api.Report{}, err
+	}
+	return a.carryOut(ctx, who, acc, intentDelete, ""), nil
 }
 
 // lastCopies reports whether nothing of worth would remain: no proved (or written) copy where there was one, no copy at all
@@ -170,7 +206,7 @@ func (d *draft) intendRemoval(account, key string) error {
 			continue
 		}
 		forget := d.intendDelete
-		if c.State == string(api.CopyMissing) {
+		if c.State == string(api.CopyMissing) || d.keys[c.Key].State == string(api.KeyLost) {
 			forget = func(c ledger.Copy) error { return d.dropCopy(copyRef{c.Key, c.CredID}) }
 		}
 		if err := forget(c); err != nil {

@@ -23,7 +23,7 @@ func (p *provision) check() error {
 			}
 		}
 	}
-	if len(p.keys()) == 0 {
+	if len(p.keys()) == 0 && !p.a.escrowLacks(p.items) {
 		it := p.items[0]
 		return refuse(api.CodeExistsSame, "name another key with --to to make one more copy",
 			"cannot add %s: it is there already, with the same seed, as %s", it.account.Label(), p.a.whereabouts(v, it))

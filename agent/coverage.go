@@ -32,6 +32,7 @@ func (a *Agent) Coverage() api.Coverage {
 			c.AtRisk++
 		}
 	}
+	c.Reminders = a.reminders(v)
 	return c
 }
 
@@ -42,6 +43,8 @@ func (v *view) risk(acc *accountView) api.Risk {
 		soft = soft && (s.Soft || !s.there())
 	}
 	switch {
+	case acc.Proved < 2 && acc.Escrow == api.EscrowLive && acc.oath.Type != oath.HOTP:
+		return api.RiskEscrow
 	case !acc.live:
 		return api.RiskNoCopy
 	case soft && v.anyReal:
@@ -59,6 +62,8 @@ func (v *view) risk(acc *accountView) api.Risk {
 // advice says what to do about a risk.
 func (v *view) advice(acc *accountView, r api.Risk) string {
 	switch r {
+	case api.RiskEscrow:
+		return fmt.Sprintf("%d of %d copies; the escrow can make more: \"oathctl restore --to KEY\"", acc.Proved, acc.Wanted)
 	case api.RiskOneLoss:
 		return fmt.Sprintf("one copy, and nobody can read it off %s: enrol anew at the service onto two keys, or add the seed from where it is kept",
 			v.keys[v.keysThatCount(acc)[0]].Label)
@@ -76,7 +81,7 @@ func (v *view) advice(acc *accountView, r api.Risk) string {
 
 // lostWith names the key whose loss would cost the account.
 func (v *view) lostWith(acc *accountView) []string {
-	if keys := v.keysThatCount(acc); len(keys) == 1 {
+	if keys := v.keysThatCount(acc); len(keys) == 1 && acc.Escrow != api.EscrowLive {
 		return []string{v.keys[keys[0]].Label}
 	}
 	return nil

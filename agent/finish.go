@@ -156,7 +156,7 @@ func (f *finishing) identify(v *visit, e ykoath.Entry, i ledger.Intent, touch bo
 	}
 	about := api.Event{Key: i.Key, Account: i.Account, Label: f.labels[i.Account]}
 	t := f.a.expectTouch(i.Touch, about, only(f.who), func() { f.say(api.StepWaitTouch, i, nil) })
-	got, digits, err := f.a.yardstick.ask(v.Session, e.ID, acc)
+	got, digits, err := f.a.yardstick().ask(v.Session, e.ID, acc)
 	t.end()
 	if err != nil {
 		return incomparable, 0, err

@@ -163,7 +163,7 @@ func (a *Agent) lookAt(w *worker, card hw.Card, force bool, l *look) error {
 	}
 	l.credentials = listed(l.state.listing)
 	if x := a.examination(w, l.state); x.due || force {
-		return l.examine(s, a.yardstick, x)
+		return l.examine(s, a.yardstick(), x)
 	}
 	return nil
 }

@@ -23,6 +23,9 @@ type yardstick struct {
 	step uint64
 }
 
+// yardstick returns the one of the ledger.
+func (a *Agent) yardstick() yardstick { return *a.standard.Load() }
+
 // challenge returns the fingerprint step's challenge, plus n.
 func (y yardstick) challenge(n int) []byte { return oath.Challenge(y.step + uint64(n)) }
 

@@ -31,6 +31,8 @@ type provision struct {
 	items  []*item
 	wanted int
 	steps  teller
+	// verb is what the audit log calls it, "add" if it is empty.
+	verb string
 
 	// mu guards the items' claims and outcomes.
 	mu sync.Mutex
@@ -52,7 +54,8 @@ func (p *provision) intend() error {
 	for i, it := range p.items {
 		names[i] = it.account.Label()
 	}
-	what := fmt.Sprintf("add %s to %s", strings.Join(names, ", "), p.a.view.Load().labels(p.keys()))
+	where := cmp.Or(p.a.view.Load().labels(p.keys()), "the escrow")
+	what := fmt.Sprintf("%s %s to %s", cmp.Or(p.verb, "add"), strings.Join(names, ", "), where)
 	return p.a.change(p.who, what, func(d *draft) error {
 		for _, it := range p.items {
 			if err := p.intendItem(d, it); err != nil {
@@ -70,6 +73,9 @@ func (p *provision) intendItem(d *draft, it *item) error {
 	}
 	it.seedID = seed.ID
 	if it.id, err = p.account(d, it); err != nil {
+		return err
+	}
+	if err := d.escrowItem(it); err != nil {
 		return err
 	}
 	for _, key := range it.missing() {
@@ -266,7 +272,7 @@ func (p *provision) prove(v *visit, it *item) (api.CopyState, error) {
 	}
 	about := api.Event{Key: v.key, Account: it.id, Label: it.account.Label()}
 	t := p.a.expectTouch(it.touch, about, only(p.who), func() { p.say(api.StepWaitTouch, v.key, it) })
-	got, _, err := p.a.yardstick.ask(v.Session, it.account.ID(), it.account)
+	got, _, err := p.a.yardstick().ask(v.Session, it.account.ID(), it.account)
 	t.end()
 	if err != nil {
 		return api.CopyPending, err

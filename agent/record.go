@@ -112,12 +112,12 @@ func (p *provision) outcome(key string, t attempt) api.Outcome {
 }
 
 // noEscrow is what it means to have none.
-const noEscrow = "there is no escrow yet: nobody can make a further copy of these accounts later, and if all keys that hold one are lost, so is the account. Keep the service's recovery codes"
+const noEscrow = "there is no escrow yet: nobody can make a further copy of these accounts later, and if all keys that hold one are lost, so is the account. Keep the service's recovery codes, or make an escrow: \"oathctl escrow init\""
 
 // report says what became of everything.
 func (p *provision) report() api.Report {
 	v := p.a.view.Load()
-	r := api.Report{Complete: true, Warnings: []string{noEscrow}}
+	r := api.Report{Complete: true, Warnings: p.a.escrowWarnings()}
 	for _, it := range p.items {
 		account := p.reportItem(v, it)
 		r.Complete = r.Complete && account.Proved >= account.Wanted

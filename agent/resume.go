@@ -22,6 +22,10 @@ func (a *Agent) Resume(ctx context.Context, who Caller, r api.ResumeRequest, ste
 // finishPut tells whether a broken PUT landed. It never deletes and never writes.
 func (f *finishing) finishPut(v *visit, i ledger.Intent) finished {
 	e, there := v.find(i.CredID)
+	if !there && !f.discard && f.a.inEscrow(i.Account) {
+		return finished{intent: i, state: api.CopyMissing, err: refuse(api.CodeLocked, "run \"oathctl resume\" and open the escrow, which has its seed",
+			"cannot finish %s: it did not reach %s", i.CredID, f.a.keyLabel(i.Key))}
+	}
 	if !there {
 		return f.lost(i, api.CopyMissing, refuse(api.CodeNotFound,
 			"scan the code again, that is, add the account anew with what the service shows; \"oathctl resume --discard\" drops the attempt",

@@ -58,6 +58,9 @@ func (d *draft) unite(old ledger.Seed, seed string) error {
 		}
 	}
 	if has && both {
+		if err := d.moveEscrow(from.ID, into.ID); err != nil {
+			return err
+		}
 		if err := d.dropAccount(from); err != nil {
 			return err
 		}

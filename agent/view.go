@@ -63,6 +63,8 @@ type source struct {
 	api.Copy
 	w      *worker
 	proved bool
+	// lost says that the key was declared lost, and the copy with it.
+	lost bool
 	// rank is the key's place in the user's order.
 	rank int
 }
@@ -178,6 +180,7 @@ func (a *Agent) viewLedger(v *view) {
 	for _, row := range a.book.accounts {
 		v.addAccount(row).recorded = true
 	}
+	a.viewEscrow(v)
 	for _, c := range a.book.copies {
 		v.addCopy(c)
 	}
@@ -234,6 +237,7 @@ func (v *view) source(c ledger.Copy) source {
 	}
 	if k := v.keys[c.Key]; k != nil {
 		s.KeyLabel, s.Soft, s.Present, s.Locked, s.w, s.rank = k.Label, k.Soft, k.Present, k.Locked, k.w, k.rank
+		s.lost = k.State == api.KeyLost
 	}
 	return s
 }
@@ -262,10 +266,12 @@ func (acc *accountView) sum(v *view) {
 func (s source) ready() bool { return s.Present && !s.Locked && s.there() }
 
 // there reports whether the key holds the copy, as far as is known.
-func (s source) there() bool { return s.State != api.CopyMissing && s.State != api.CopyPending }
+func (s source) there() bool {
+	return !s.lost && s.State != api.CopyMissing && s.State != api.CopyPending
+}
 
 // sure reports whether the copy is known to hold the account's seed.
-func (s source) sure() bool { return s.proved || s.State == api.CopyWritten }
+func (s source) sure() bool { return !s.lost && (s.proved || s.State == api.CopyWritten) }
 
 // keysThatCount lists the keys with a copy that counts: a proved one, or one that was written for HOTP, on a soft key only
 // where no real one was adopted. Two copies on one key are lost together.

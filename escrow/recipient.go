@@ -62,6 +62,15 @@ func (r Recipient) IdentityLine() string {
 	return pluginIdentity(r.Serial, r.Slot, public)
 }
 
+// Point returns the public key of a PIV slot, 65 bytes, uncompressed; nil for other recipients.
+func (r Recipient) Point() []byte {
+	public, err := parsePIV(r.Public)
+	if err != nil {
+		return nil
+	}
+	return public.Bytes()
+}
+
 // recipientLine is a recipient in the vault's head; the name comes last, for it may have blanks.
 const recipientLine = "%s %s key=%s serial=%d slot=%x added=%s name=%s"
 

@@ -52,6 +52,7 @@ var risks = map[api.Risk]struct{ words, style string }{
 	api.RiskNoCopy:   {"no copy", ink.Red},
 	api.RiskHOTP:     {"HOTP", ink.Yellow},
 	api.RiskOnlySoft: {"soft only", ink.Yellow},
+	api.RiskEscrow:   {"in escrow", ink.Yellow},
 }
 
 const (

@@ -50,6 +50,9 @@ var statuses = map[api.ErrorCode]int{
 	api.CodeNoDaemon:      exitError,
 	api.CodeCanceled:      exitError,
 	api.CodeConflict:      exitError,
+	api.CodeNoEscrow:      exitError,
+	api.CodeEscrow:        exitError,
+	api.CodePINBlocked:    exitLocked,
 }
 
 // exitStatus returns the status that err stands for.

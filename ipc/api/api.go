@@ -124,8 +124,11 @@ type Account struct {
 	// Superseded says that another account of this name was declared the valid one.
 	Superseded bool `json:"superseded,omitempty"`
 	// Conflict says that another account of this name exists with another seed.
-	Conflict bool   `json:"conflict,omitempty"`
-	Copies   []Copy `json:"copies"`
+	Conflict bool `json:"conflict,omitempty"`
+	// Escrow says whether the escrow has its seed; RunbookAt is when its runbook was last written or confirmed.
+	Escrow    EscrowState `json:"escrow,omitempty"`
+	RunbookAt time.Time   `json:"runbook_at,omitzero"`
+	Copies    []Copy      `json:"copies"`
 }
 
 // Label returns "issuer:name", or the name alone.
@@ -284,6 +287,8 @@ type VerifyRequest struct {
 type ResumeRequest struct {
 	// Discard drops the intents whose account can't be finished without its seed.
 	Discard bool `json:"discard,omitempty"`
+	// Opener has what is absent written from the escrow. Its secret follows the request.
+	Opener *Opener `json:"opener,omitempty"`
 }
 
 // RenameRequest gives an account another name, on every key that can.
@@ -322,6 +327,7 @@ const (
 	RiskNoCopy   Risk = "lost"      // no key has it
 	RiskHOTP     Risk = "hotp"      // one copy by nature
 	RiskOnlySoft Risk = "only_soft" // soft keys alone have it
+	RiskEscrow   Risk = "escrow"    // fewer than two proved copies, and the escrow can make more
 )
 
 // Coverage is accounts × keys.
@@ -333,6 +339,8 @@ type Coverage struct {
 	// Safe, AtRisk count the rows; AtRisk is all that is neither safe nor superseded.
 	Safe   int `json:"safe"`
 	AtRisk int `json:"at_risk"`
+	// Reminders are what people tend to put off: drills, runbooks.
+	Reminders []string `json:"reminders,omitempty"`
 }
 
 // CoverageRow is one account's line.

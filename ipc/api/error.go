@@ -35,6 +35,9 @@ const (
 	CodeNoDaemon      ErrorCode = "no_daemon"      // the client found no daemon
 	CodeCanceled      ErrorCode = "canceled"       // the caller gave up
 	CodeConflict      ErrorCode = "conflict"       // another operation on the same thing is under way
+	CodeNoEscrow      ErrorCode = "no_escrow"      // there is no escrow, or the account is not in it
+	CodeEscrow        ErrorCode = "escrow"         // the escrow or a backup is damaged, tampered with, or too new
+	CodePINBlocked    ErrorCode = "pin_blocked"    // the PIN has one try left, or none
 )
 
 // Error is an error as it travels: for programs by Code, for people by Message ("cannot …: …") and Hint (the next step).

@@ -38,6 +38,9 @@ var statuses = map[api.ErrorCode]int{
 	api.CodeNoDaemon:      http.StatusServiceUnavailable,
 	api.CodeCanceled:      http.StatusServiceUnavailable,
 	api.CodeConflict:      http.StatusConflict,
+	api.CodeNoEscrow:      http.StatusConflict,
+	api.CodeEscrow:        http.StatusConflict,
+	api.CodePINBlocked:    http.StatusLocked,
 }
 
 // status returns the HTTP status of an error code.

@@ -1,0 +1,231 @@
+package agent
+
+import (
+	"context"
+	"slices"
+
+	"github.com/oathd/oathd/escrow"
+	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath"
+)
+
+// Restore writes accounts from the escrow to keys, proves each copy, and may be repeated: what is there already is left. The one
+// secret is the opener's; it is wiped. Without names it is all that a key should hold: all that the escrow has and can be on
+// several keys, or, if that is more than there is room for, what lacks copies.
+func (a *Agent) Restore(ctx context.Context, who Caller, r api.RestoreRequest, secrets []*oath.Secret, step func(api.Step)) (api.Report, error) {
+	defer wipeAll(secrets)
+	if err := brought(secrets, 1); err != nil {
+		return api.Report{}, err
+	}
+	a.recheck(ctx)
+	p := &provision{a: a, who: who, verb: "restore", steps: teller{step: step}}
+	targets, err := a.view.Load().named(r.To)
+	if err == nil && len(targets) == 0 {
+		err = refuse(api.CodeBadRequest, "name a key with --to", "cannot restore to no key")
+	}
+	if err != nil {
+		return api.Report{}, err
+	}
+	accounts, err := a.restorable(ctx, r.Accounts, targets)
+	if err != nil {
+		return api.Report{}, err
+	}
+	if err := p.checkTargets(targets); err != nil {
+		return api.Report{}, err
+	}
+	o := opening{a: a, who: who, purpose: "restore to " + a.view.Load().labels(targets), opener: r.Opener, secret: secrets[0], steps: &p.steps}
+	return p.fromEscrow(ctx, o, accounts, func(string) []string { return targets }, r.WaitSeconds)
+}
+
+// checkTargets finds out before anybody is asked for a PIN that a key could not be written to.
+func (p *provision) checkTargets(targets []string) error {
+	v := p.a.view.Load()
+	for _, key := range targets {
+		if k := v.keys[key]; k.Present && k.Locked {
+			return lockedKey(k.Label, "cannot restore to %s: it is locked", k.Label)
+		}
+	}
+	return nil
+}
+
+// restorable chooses the accounts: those that were named, or all that the keys should hold.
+func (a *Agent) restorable(ctx context.Context, names, targets []string) ([]string, error) {
+	if len(names) > 0 {
+		return a.namedInEscrow(ctx, names)
+	}
+	v := a.view.Load()
+	var all, lacking []string
+	for _, acc := range v.accountList {
+		if acc.Escrow == "" || acc.Superseded || acc.oath.Type == oath.HOTP && acc.Proved > 0 || acc.onAll(targets) {
+			continue
+		}
+		if all = append(all, acc.ID); acc.Proved < acc.Wanted {
+			lacking = append(lacking, acc.ID)
+		}
+	}
+	if len(all) == 0 {
+		return nil, refuse(api.CodeExistsSame, "\"oathctl escrow status\" tells what is in the escrow", "cannot restore: %s holds all that the escrow has", v.labels(targets))
+	}
+	for _, key := range targets {
+		if k := v.keys[key]; len(lacking) > 0 && k.Capacity > 0 && k.Accounts+len(all) > k.Capacity {
+			return lacking, nil
+		}
+	}
+	return all, nil
+}
+
+// onAll reports whether each of the keys is known to hold the account.
+func (acc *accountView) onAll(keys []string) bool {
+	return !slices.ContainsFunc(keys, func(key string) bool {
+		return !slices.ContainsFunc(acc.sources, func(s source) bool { return s.Key == key && s.sure() })
+	})
+}
+
+func (a *Agent) namedInEscrow(ctx context.Context, names []string) ([]string, error) {
+	var ids []string
+	for _, name := range names {
+		acc, err := a.findRecorded(ctx, name, "restore")
+		if err != nil {
+			return nil, err
+		}
+		if acc.Escrow == "" {
+			return nil, refuse(api.CodeNoEscrow, "enrol anew at the service, or add it once more, with the seed", "cannot restore %s: the escrow does not have it", acc.Label())
+		}
+		if !slices.Contains(ids, acc.ID) {
+			ids = append(ids, acc.ID)
+		}
+	}
+	return ids, nil
+}
+
+// fromEscrow writes accounts whose seeds the escrow has; targets says to which keys. The escrow is locked again before the
+// first key is written to.
+func (p *provision) fromEscrow(ctx context.Context, o opening, accounts []string, targets func(account string) []string, waitSeconds int) (api.Report, error) {
+	defer func() {
+		for _, it := range p.items {
+			it.seed.Wipe()
+		}
+	}()
+	if err := p.fetch(ctx, o, accounts); err != nil {
+		return api.Report{}, err
+	}
+	for _, it := range p.items {
+		it.have, it.targets = p.a.copiesWith(it.prints), targets(it.id)
+		p.wanted = max(p.wanted, len(it.targets))
+	}
+	for _, it := range p.items {
+		if hotp := it.account.Type == oath.HOTP; hotp && len(it.targets)+len(it.have) > 1 {
+			return api.Report{}, refuse(api.CodeBadRequest, "leave it out, or remove it from where it is and name one key",
+				"cannot restore the HOTP account %s: its counter would be on several keys, and drift apart", it.account.Label())
+		}
+	}
+	if err := p.check(); err != nil {
+		return api.Report{}, err
+	}
+	if err := p.intend(); err != nil {
+		return api.Report{}, err
+	}
+	p.write(ctx, waitSeconds)
+	p.steps.finish()
+	return p.report(), nil
+}
+
+// fetch opens the escrow and takes the seeds out, each compared with what the keys have answered.
+func (p *provision) fetch(ctx context.Context, o opening, accounts []string) error {
+	open, err := o.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer open.Close()
+	_, rows, err := p.a.payloads(ctx, accounts...)
+	if err != nil {
+		return err
+	}
+	for _, row := range rows {
+		if row.Entry.Kind != escrow.Seed {
+			continue
+		}
+		seed, prints, _, err := p.a.seedOf(open, row)
+		if err != nil {
+			return err
+		}
+		p.items = append(p.items, p.a.itemOf(row, seed, prints))
+	}
+	return nil
+}
+
+// itemOf makes an item of what the escrow has. An account that was renamed since has its new name.
+func (a *Agent) itemOf(row payload, seed *oath.Secret, prints prints) *item {
+	it := &item{
+		account: row.Entry.Account, seed: seed, counter: row.Entry.Counter, touch: row.Entry.Touch, prints: prints, fromEscrow: true,
+		id: row.account, claims: map[string]bool{}, outcomes: map[string]api.Outcome{},
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if acc, ok := a.book.accounts[row.account]; ok {
+		it.account.Issuer, it.account.Name = acc.Issuer, acc.Name
+	}
+	return it
+}
+
+// ResumeWith is Resume, which then writes from the escrow what is absent. The one secret is the opener's; it is wiped.
+func (a *Agent) ResumeWith(ctx context.Context, who Caller, r api.ResumeRequest, secrets []*oath.Secret, step func(api.Step)) (api.Report, error) {
+	defer wipeAll(secrets)
+	if r.Opener == nil {
+		return a.Resume(ctx, who, r, step)
+	}
+	if err := brought(secrets, 1); err != nil {
+		return api.Report{}, err
+	}
+	first, err := a.Resume(ctx, who, api.ResumeRequest{}, step)
+	absent := a.absentCopies()
+	if err != nil || len(absent) == 0 {
+		return first, err
+	}
+	p := &provision{a: a, who: who, verb: "restore", steps: teller{step: step}}
+	o := opening{a: a, who: who, purpose: "finish what was broken off", opener: *r.Opener, secret: secrets[0], steps: &p.steps}
+	accounts := make([]string, 0, len(absent))
+	for account := range absent {
+		accounts = append(accounts, account)
+	}
+	slices.Sort(accounts)
+	second, err := p.fromEscrow(ctx, o, accounts, func(account string) []string { return absent[account] }, 0)
+	if err != nil {
+		return api.Report{}, err
+	}
+	return merge(first, second), nil
+}
+
+// absentCopies lists by account the keys to which a copy was to be written and is not there, as far as is known; and the
+// seed is in the escrow.
+func (a *Agent) absentCopies() map[string][]string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	absent := map[string][]string{}
+	for _, i := range a.book.intents {
+		if _, there := a.book.escrow[escrowRef{i.Account, escrow.Seed}]; i.Kind == intentPut && there && a.book.keys[i.Key].State == string(api.KeyAdopted) {
+			absent[i.Account] = append(absent[i.Account], i.Key)
+		}
+	}
+	for _, keys := range absent {
+		slices.Sort(keys)
+	}
+	return absent
+}
+
+// merge replaces what the first report says of accounts by what the second says.
+func merge(first, second api.Report) api.Report {
+	report := api.Report{Complete: second.Complete, Warnings: append(first.Warnings, second.Warnings...)}
+	for _, acc := range first.Accounts {
+		again := slices.ContainsFunc(second.Accounts, func(other api.AccountReport) bool { return other.Account == acc.Account })
+		if again {
+			continue
+		}
+		report.Accounts = append(report.Accounts, acc)
+		for _, o := range acc.Outcomes {
+			report.Complete = report.Complete && o.Error == nil
+		}
+	}
+	report.Accounts = append(report.Accounts, second.Accounts...)
+	return report
+}

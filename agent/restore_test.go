@@ -1,0 +1,306 @@
+package agent_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/hw/softkey"
+	"github.com/oathd/oathd/ipc/api"
+)
+
+func TestRestoreToSeveralKeys(t *testing.T) {
+	s := newSafe(t)
+	var names []string
+	for i := range 8 {
+		names = append(names, s.mustAdd(totp(fmt.Sprint("Service ", i), "me")).ID)
+	}
+	s.remove(s.main)
+	s.remove(s.spare)
+	one, two := s.fresh(3, "one"), s.fresh(4, "two")
+	report, err := s.restore(api.RestoreRequest{To: []string{"one", "two"}})
+	if err != nil || !report.Complete || len(report.Accounts) != 8 || len(report.Warnings) != 0 {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	for _, name := range names {
+		if got := states(s.account(name)); got["one"] != api.CopyProved || got["two"] != api.CopyProved {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+	if a, b := (program{t: t, k: one}).ids(), (program{t: t, k: two}).ids(); len(a) != 8 || !slices.Equal(a, b) {
+		t.Errorf("%q, %q", a, b)
+	}
+	_, err = s.restore(api.RestoreRequest{To: []string{"one"}})
+	wantCode(t, err, api.CodeExistsSame)
+	s.intact()
+}
+
+func TestRestoreByTheKeyItself(t *testing.T) {
+	s := newSafe(t)
+	s.mustAdd(touched(first))
+	s.fresh(3, "new")
+	report, err := s.Restore(t.Context(), tester, api.RestoreRequest{Opener: withMain, To: []string{"new"}}, secrets(hwtest.FactoryPIN), s.step)
+	if err != nil || !report.Complete || s.told(api.StepWaitTouch) == 0 {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	if c := s.mustCode(api.CodeRequest{Account: "GitHub:me", Key: "new"}); !c.Touch || !c.Proved {
+		t.Errorf("%+v", c)
+	}
+}
+
+func TestRestoreUnderTheNewName(t *testing.T) {
+	s := newSafe(t)
+	s.mustAdd(first)
+	if _, err := s.Rename(t.Context(), tester, "GitHub:me", api.RenameRequest{Issuer: "GitHub", Name: "you"}); err != nil {
+		t.Fatal(err)
+	}
+	k := s.fresh(3, "new")
+	if report, err := s.restore(api.RestoreRequest{To: []string{"new"}, Accounts: []string{"GitHub:you", "you"}}); err != nil || !report.Complete {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	if ids := (program{t: t, k: k}).ids(); !slices.Equal(ids, []string{"GitHub:you"}) {
+		t.Errorf("%q", ids)
+	}
+}
+
+// TestRestoreHOTP: a counter lives on one key, so it is restored only where none has it.
+func TestRestoreHOTP(t *testing.T) {
+	s := newSafe(t)
+	s.mustAdd(first)
+	bank := with(hotp("Bank", "me"), func(a *api.NewAccount) { a.Counter = 7 })
+	report, err := s.add(api.AddRequest{Accounts: []api.NewAccount{bank}, To: []string{"main"}})
+	if err != nil || !report.Complete {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	s.fresh(3, "new")
+	_, err = s.restore(api.RestoreRequest{To: []string{"new"}, Accounts: []string{"Bank:me"}})
+	wantCode(t, err, api.CodeBadRequest)
+	if report, err := s.restore(api.RestoreRequest{To: []string{"new"}}); err != nil || len(report.Accounts) != 1 {
+		t.Errorf("%v, %+v", err, report)
+	}
+	s.remove(s.main)
+	if _, err := s.KeyLost(t.Context(), tester, "main", api.LostRequest{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if report, err := s.restore(api.RestoreRequest{To: []string{"new"}}); err != nil || !report.Complete {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	if got := states(s.account("Bank:me")); got["new"] != api.CopyWritten {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestRestoreRefuses(t *testing.T) {
+	for name, test := range map[string]struct {
+		options softkey.Options
+		prepare func(*testing.T, *safe, *softkey.Key)
+		req     api.RestoreRequest
+		code    api.ErrorCode
+	}{
+		"no key":          {req: api.RestoreRequest{}, code: api.CodeBadRequest},
+		"an unknown key":  {req: api.RestoreRequest{To: []string{"blue"}}, code: api.CodeNotFound},
+		"not adopted":     {req: api.RestoreRequest{To: []string{"5"}}, code: api.CodeNotAdopted},
+		"no such account": {req: api.RestoreRequest{To: []string{"new"}, Accounts: []string{"Nobody"}}, code: api.CodeNotFound},
+		"not in it":       {req: api.RestoreRequest{To: []string{"new"}, Accounts: []string{"Other:me"}}, code: api.CodeNoEscrow},
+		"too old":         {options: softkey.Options{Personality: "neo"}, req: api.RestoreRequest{To: []string{"new"}}, code: api.CodeNotSupported},
+		"another's name":  {prepare: taken, req: api.RestoreRequest{To: []string{"new"}, Accounts: []string{"GitHub:me"}}, code: api.CodeExists},
+		"full":            {prepare: full, req: api.RestoreRequest{To: []string{"new"}, Accounts: []string{"GitHub:me"}}, code: api.CodeFull},
+		"it has a password": {prepare: func(t *testing.T, s *safe, k *softkey.Key) { s.lock("new"); s.restart() },
+			req: api.RestoreRequest{To: []string{"new"}}, code: api.CodeLocked},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSafe(t)
+			s.mustAdd(touched(first))
+			program{t: t, k: s.spare}.put(totp("Other", "me"), seedB, 0)
+			s.replug(s.spare)
+			s.insert(newKey(t, softkey.Options{Serial: 5}))
+			test.options.Serial = 3
+			k := newKey(t, test.options)
+			s.adoptNew(k, "new")
+			if test.prepare != nil {
+				test.prepare(t, s, k)
+			}
+			forget(k)
+			report, err := s.restore(test.req)
+			if api.CodeOf(err) != test.code {
+				t.Fatalf("%v, %+v", err, report)
+			}
+			wantWords(t, err.(*api.Error))
+			if n := s.Status().OpenIntents; n != 0 || wrote(k) {
+				t.Errorf("%d intents are open, it wrote: %t", n, wrote(k))
+			}
+		})
+	}
+}
+
+// taken lets another program put its own account of that name on the key.
+func taken(t *testing.T, s *safe, k *softkey.Key) {
+	program{t: t, k: k}.put(first, seedB, 0)
+	s.replug(k)
+}
+
+func full(t *testing.T, s *safe, k *softkey.Key) {
+	for i := range s.key("new").Capacity {
+		program{t: t, k: k}.put(totp("Full", fmt.Sprint(i)), seedB, 0)
+	}
+	s.replug(k)
+}
+
+// wrote reports whether a PUT came to the key.
+func wrote(k *softkey.Key) bool {
+	return slices.ContainsFunc(k.APDUs(), func(c softkey.APDU) bool { return c.INS == put })
+}
+
+// TestRestoreWhatLacks: where not all fit, those that lack copies come first.
+func TestRestoreWhatLacks(t *testing.T) {
+	s := newSafe(t)
+	s.mustAdd(first)
+	if report, err := s.add(api.AddRequest{Accounts: []api.NewAccount{second}, Copies: 1}); err != nil || !report.Complete {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	s.mustAddTo(totp("Lacks", "me"), "main", "spare")
+	if _, err := s.Remove(t.Context(), tester, "Lacks:me", "spare", false); err != nil {
+		t.Fatal(err)
+	}
+	k := newKey(t, softkey.Options{Serial: 3})
+	s.adoptNew(k, "new")
+	for i := range s.key("new").Capacity - 1 {
+		program{t: t, k: k}.put(totp("Full", fmt.Sprint(i)), seedB, 0)
+	}
+	s.replug(k)
+	report, err := s.restore(api.RestoreRequest{To: []string{"new"}})
+	if err != nil || len(report.Accounts) != 1 || report.Accounts[0].Label != "Lacks:me" {
+		t.Errorf("%v, %+v", err, report)
+	}
+}
+
+func TestKeyLost(t *testing.T) {
+	s := newSafe(t)
+	s.mustAdd(first)
+	s.mustAddTo(second, "main")
+	_, err := s.KeyLost(t.Context(), tester, "main", api.LostRequest{}, nil)
+	wantCode(t, err, api.CodeConflict) // it is plugged in
+	s.remove(s.main)
+	report, err := s.KeyLost(t.Context(), tester, "main", api.LostRequest{}, nil)
+	if err != nil || !report.Recipient || len(report.Warnings) == 0 || len(report.Revoke) != 3 || report.Key.State != api.KeyLost {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	risks := map[string]api.Risk{}
+	for _, acc := range report.Accounts {
+		risks[acc.Label] = acc.Risk
+	}
+	if risks["GitHub:me"] != api.RiskEscrow || risks["Mail:me"] != api.RiskEscrow {
+		t.Errorf("%v", risks)
+	}
+	report, err = s.KeyLost(t.Context(), tester, "main", api.LostRequest{Opener: &onPaper}, secrets(otherPaper(t), ""))
+	if err != nil || !report.Recipient || !strings.Contains(report.Warnings[0], "not a recipient") {
+		t.Fatalf("with the wrong paper: %v, %+v", err, report)
+	}
+	s.enrolled(3, "new")
+	report, err = s.KeyLost(t.Context(), tester, "main", api.LostRequest{Opener: &onPaper}, secrets(s.paper, ""))
+	if err != nil || report.Recipient || len(report.Warnings) != 0 {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	if e := s.Escrow(); len(e.Recipients) != 2 || e.Recipients[0].Name != "paper" || e.Recipients[1].Name != "new" {
+		t.Errorf("%+v", e)
+	}
+	if d, err := s.drill(api.Opener{By: api.OpenPIV, Key: "new"}, hwtest.FactoryPIN); err != nil || d.Seeds != 2 || len(d.Faults) != 0 {
+		t.Errorf("%v, %+v", err, d)
+	}
+	s.insert(s.main)
+	_, err = s.drill(withMain, hwtest.FactoryPIN)
+	wantCode(t, err, api.CodeNotFound)
+	if k := s.key("main"); k.Present {
+		t.Errorf("%+v", k)
+	}
+}
+
+// enrolled adds a new key to those that open the escrow.
+func (s *safe) enrolled(serial uint32, label string) *softkey.Key {
+	s.t.Helper()
+	k := newKey(s.t, softkey.Options{Serial: serial})
+	enroll(s.t, k)
+	s.adoptNew(k, label)
+	_, page, err := s.EscrowAdd(s.t.Context(), tester, api.EscrowAddRequest{Opener: onPaper, Key: label}, secrets(s.paper, ""))
+	if err != nil || page != nil {
+		s.t.Fatal(err)
+	}
+	return k
+}
+
+func TestKeyLostDropsWhatWasToBeDone(t *testing.T) {
+	s := newSafe(t)
+	s.mustAdd(first)
+	s.remove(s.spare)
+	if _, err := s.add(api.AddRequest{Accounts: []api.NewAccount{second}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Remove(t.Context(), tester, "GitHub:me", "spare", false); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Status().OpenIntents; n != 2 {
+		t.Fatalf("%d intents are open", n)
+	}
+	if _, err := s.KeyLost(t.Context(), tester, "spare", api.LostRequest{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := s.Status().OpenIntents; n != 0 {
+		t.Errorf("%d intents are open", n)
+	}
+	if acc := s.account("Mail:me"); acc.Proved != 1 || acc.Escrow != api.EscrowLive {
+		t.Errorf("%+v", acc)
+	}
+	s.insert(s.spare)
+	found := s.keysByLabel("yubikey")
+	if len(found) != 1 || found[0].State != api.KeySeen {
+		t.Fatalf("%+v", found)
+	}
+	if k := s.adopt(found[0].ID, "spare"); k.State != api.KeyAdopted {
+		t.Errorf("found again: %+v", k)
+	}
+}
+
+func (r *rig) keysByLabel(part string) []api.Key {
+	return slices.DeleteFunc(r.Keys(), func(k api.Key) bool { return !strings.Contains(k.Label, part) })
+}
+
+func TestRunbook(t *testing.T) {
+	s := newSafe(t)
+	s.mustAdd(first)
+	set := func(text string) api.Account {
+		acc, err := s.SetRunbook(t.Context(), tester, "GitHub:me", api.RunbookSetRequest{}, secrets(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return acc
+	}
+	get := func() (string, error) {
+		text, err := s.Runbook(t.Context(), tester, "GitHub:me", api.RunbookRequest{Opener: onPaper}, secrets(s.paper))
+		defer text.Wipe()
+		return string(text.Bytes()), err
+	}
+	_, err := get()
+	wantCode(t, err, api.CodeNotFound)
+	set("codes: drawer")
+	if acc := set("codes: safe\nmail: me@example.org"); acc.RunbookAt.IsZero() {
+		t.Errorf("%+v", acc)
+	}
+	s.restart()
+	if text, err := get(); err != nil || text != "codes: safe\nmail: me@example.org" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if d, err := s.drill(onPaper, s.paper); err != nil || d.Runbooks != 1 || len(d.Faults) != 0 {
+		t.Errorf("%v, %+v", err, d)
+	}
+	if acc := set(""); !acc.RunbookAt.IsZero() {
+		t.Errorf("%+v", acc)
+	}
+	_, err = get()
+	wantCode(t, err, api.CodeNotFound)
+	r, _, _ := twoKeys(t)
+	r.mustAdd(first)
+	_, err = r.SetRunbook(t.Context(), tester, "GitHub:me", api.RunbookSetRequest{}, secrets("x"))
+	wantCode(t, err, api.CodeNoEscrow)
+}
