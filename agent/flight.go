@@ -31,8 +31,12 @@ type flight struct {
 	// repeated says that a reset by another program was made up for once.
 	repeated bool
 
-	code  api.Code
-	err   error
+	code api.Code
+	err  error
+	// unmarked is why the ledger could not record that the code is handed out.
+	unmarked error
+	// left counts what is yet to be done before that: computing the code and marking its step, which go on at the same time.
+	left  atomic.Int32
 	ended chan struct{}
 	touch atomic.Pointer[touch]
 
@@ -131,7 +135,8 @@ func (a *Agent) fly(ctx context.Context, who Caller, f *flight) (api.Code, error
 	}
 }
 
-// launch has the best copy asked. Another flight may have landed with the code since the caller looked.
+// launch has the best copy asked, and marks the step meanwhile: a commit takes as long as a key. Another flight may have
+// landed with the code since the caller looked.
 func (a *Agent) launch(f *flight) {
 	code := f.acc.cell.last.Load()
 	if code != nil && f.shared() && !f.id.pair && f.id.key == "" && code.ValidFrom.Equal(oath.StepStart(f.id.step, f.acc.Period)) {
@@ -139,19 +144,21 @@ func (a *Agent) launch(f *flight) {
 		a.flights.land(f)
 		return
 	}
+	f.left.Store(2)
+	a.try(f, 0)
 	if f.shared() {
 		a.markUsed(f)
 	}
-	a.try(f, 0)
+	a.hand(f)
 }
 
-// markUsed records that the code is handed out. That it cannot be recorded is no reason to lock somebody
+// markUsed records that the code is being handed out. That it cannot be recorded is no reason to lock somebody
 // out, for only who asks for a fresh code relies on it.
 func (a *Agent) markUsed(f *flight) {
 	err := a.used.mark(f.acc.seed, f.id.step, f.steps())
 	if err != nil {
 		a.log.Warn("cannot record that a code is handed out", "error", err)
-		f.code.Warnings = append(f.code.Warnings, "the ledger cannot be written, so that --fresh may give this code again: "+err.Error())
+		f.unmarked = err
 	}
 }
 
@@ -162,30 +169,22 @@ func (f *flight) steps() uint64 {
 	return 1
 }
 
-// try asks the n-th source. When its key cannot answer, the next is asked.
+// try asks the n-th source. When its key cannot answer, the next is asked. The code arrives as soon as it is there:
+// nobody waits for the transaction's end, and what goes wrong then is no news about the code.
 func (a *Agent) try(f *flight, n int) {
-	from := f.sources[n]
+	from, arrived := f.sources[n], false
 	from.w.submit(job{
 		work: func(card hw.Card) error {
-			if !a.flights.wanted(f) {
-				return context.Canceled
+			err := a.compute(f, from, card)
+			if arrived = err == nil; arrived {
+				a.arrive(f, from, nil)
 			}
-			s, err := a.open(from.w, card)
-			if err != nil {
-				return err
-			}
-			about := api.Event{Key: from.Key, Account: f.acc.ID, Label: f.acc.Label()}
-			t := a.newTouch(about, func() []string { return a.flights.names(f) }, nil)
-			f.touch.Store(t) // before it is told, for who hears of it may join
-			t.expect(from.Touch)
-			return f.calculate(s, from)
+			return err
 		},
 		done: func(err error) {
-			if t := f.touch.Swap(nil); t != nil {
-				f.code.Touch = t.end()
-			}
 			a.noticed(from.w, err)
 			switch {
+			case arrived:
 			case errors.Is(err, hw.ErrReset) && f.shared() && !f.repeated:
 				f.repeated = true
 				a.try(f, n)
@@ -198,21 +197,52 @@ func (a *Agent) try(f *flight, n int) {
 	})
 }
 
+// compute is the unit of work that yields the code, if anybody still wants it.
+func (a *Agent) compute(f *flight, from source, card hw.Card) error {
+	if !a.flights.wanted(f) {
+		return context.Canceled
+	}
+	s, err := a.open(from.w, card)
+	if err != nil {
+		return err
+	}
+	about := api.Event{Key: from.Key, Account: f.acc.ID, Label: f.acc.Label()}
+	t := a.newTouch(about, func() []string { return a.flights.names(f) }, nil)
+	f.touch.Store(t) // before it is told, for who hears of it may join
+	t.expect(from.Touch)
+	err = f.calculate(s, from)
+	f.touch.Store(nil)
+	f.code.Touch = t.end()
+	return err
+}
+
 // elsewhere reports whether another key may still give what this one could not: any failure but that of the
 // person, who was asked once.
 func elsewhere(err error) bool {
 	return err != nil && !errors.Is(err, ykoath.ErrTouchTimeout) && !errors.Is(err, context.Canceled)
 }
 
-// arrive hands the code to those who wait, and keeps it for this step. A code that took a touch is
-// not kept beyond them, nor is that of an unproven copy, of which nobody knows whether it needs one.
+// arrive says where the code, or the last error, comes from.
 func (a *Agent) arrive(f *flight, from source, err error) {
 	f.err = err
 	c := &f.code
 	c.Account, c.Label, c.Key, c.KeyLabel = f.acc.ID, f.acc.Label(), from.Key, from.KeyLabel
 	c.Proved, c.Soft = from.proved, from.Soft
-	c.Warnings = append(c.Warnings, f.acc.warnings(from)...)
-	if err == nil && from.proved && !c.Touch && !f.hotp() && !f.id.pair {
+	c.Warnings = f.acc.warnings(from)
+	a.hand(f)
+}
+
+// hand gives the code to those who wait, once it is computed and its step is marked, and keeps it for this step. A code that
+// took a touch is not kept beyond them, nor is that of an unproven copy, of which nobody knows whether it needs one.
+func (a *Agent) hand(f *flight) {
+	if f.left.Add(-1) > 0 {
+		return
+	}
+	c := &f.code
+	if f.unmarked != nil {
+		c.Warnings = append(c.Warnings, "the ledger cannot be written, so that --fresh may give this code again: "+f.unmarked.Error())
+	}
+	if f.err == nil && c.Proved && !c.Touch && !f.hotp() && !f.id.pair {
 		f.acc.cell.last.Store(c)
 	}
 	a.flights.land(f)
