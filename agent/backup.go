@@ -229,8 +229,22 @@ func (a *Agent) rebuild(who Caller, b *escrow.Backup, r record, by string) error
 				return err
 			}
 		}
+		a.meetAgain(d)
 		return nil
 	})
+}
+
+// meetAgain recognises the keys that were plugged in before the ledger knew them. It is called within a commit.
+func (a *Agent) meetAgain(d *draft) {
+	for _, w := range a.workers {
+		for _, k := range d.keys {
+			if !w.state.selected || k.State != string(api.KeyAdopted) || !sameKey(k, w.state) || a.workerOf(k.ID) != nil {
+				continue
+			}
+			d.undo = append(d.undo, func() { w.state.key = "" })
+			w.state.key = k.ID
+		}
+	}
 }
 
 // putAll puts all rows of a book. The copies come last but one: they make pending seeds live.
