@@ -56,6 +56,7 @@ func newBench(t *testing.T, readers int) *bench {
 	t.Helper()
 	b := &bench{pcscd: hwtest.StartPCSCD(t, (readers+1)/2)}
 	b.pcscd.Use(t)
+	t.Setenv("GORACE", "atexit_sleep_ms=0") // or each child takes a second to end
 	b.seen = watch(t)
 	return b
 }
@@ -393,17 +394,17 @@ func enrollGivenUp(t *testing.T, b *bench) {
 // that was there, and a second attempt succeeds.
 func TestEnrollEveryAPDU(t *testing.T) {
 	const readers = 8
-	b := newBench(t, readers)
+	b := newBench(t, readers+1)
 	probe := newKey(t, softkey.Options{})
-	unplug := b.pcscd.Plug(probe, 0)
-	mustEnroll(t, piv.Enrollment{Reader: b.pcscd.Reader(0), Slot: 0x82, PIN: pin(t)})
+	b.pcscd.Plug(probe, readers)
+	mustEnroll(t, piv.Enrollment{Reader: b.pcscd.Reader(readers), Slot: 0x82, PIN: pin(t)})
 	commands := len(probe.APDUs())
-	unplug()
 	var pulling sync.WaitGroup // and not parallel subtests, of which there is one per processor: most of this is waiting
 	for reader := range readers {
 		pulling.Go(func() {
+			r := readerSeat{bench: b, number: reader}
 			for n := reader; n < commands; n += readers {
-				if err := pullAt(t, b, reader, n, n < commands-forgetting); err != nil {
+				if err := r.pullAt(t, n, n < commands-forgetting); err != nil {
 					t.Errorf("pulled at command %d of %d: %v", n, commands, err)
 				}
 			}
@@ -415,14 +416,31 @@ func TestEnrollEveryAPDU(t *testing.T) {
 // forgetting is how many commands at the end only have the key forget the PIN, which pulling it out does as well.
 const forgetting = 3
 
-func pullAt(t *testing.T, b *bench, reader, n int, fails bool) error {
-	p := b.pcscd
+// readerSeat is one reader of the bench, with one key after the other in it.
+type readerSeat struct {
+	*bench
+	number int
+	last   hw.Slot // the last insertion that was seen
+}
+
+// plugIn puts a key in, and returns it as pcscd shows it.
+func (r *readerSeat) plugIn(k *softkey.Key) (card hw.Card, unplug func(), err error) {
+	unplug = r.pcscd.Plug(k, r.number)
+	r.last, err = r.seen.await(r.pcscd.Reader(r.number), r.last.Insertion)
+	return remote{r.seen.bay, r.last}, unplug, err
+}
+
+// pullAt sets up a key that is pulled out at a command, and then once more. The set-up has to fail, or not.
+func (r *readerSeat) pullAt(t *testing.T, n int, fails bool) error {
 	k, err := softkey.New(softkey.Options{})
 	if err != nil {
 		return err
 	}
-	unplug := p.Plug(k, reader)
-	in := piv.Enrollment{Reader: p.Reader(reader), Slot: 0x82, PIN: oath.CopySecret([]byte(hwtest.FactoryPIN))}
+	_, unplug, err := r.plugIn(k)
+	if err != nil {
+		return err
+	}
+	in := piv.Enrollment{Reader: r.pcscd.Reader(r.number), Slot: 0x82, PIN: oath.CopySecret([]byte(hwtest.FactoryPIN))}
 	defer in.PIN.Wipe()
 	kind := softkey.FaultPulled
 	if n/8%2 == 1 {
@@ -434,11 +452,17 @@ func pullAt(t *testing.T, b *bench, reader, n int, fails bool) error {
 	}
 	unplug()
 	k.Heal()
-	defer p.Plug(k, reader)()
-	if _, err := b.seen.await(in.Reader); err != nil { // pcscd says so a moment after it has powered the key
+	card, unplug, err := r.plugIn(k)
+	if err != nil {
 		return err
 	}
-	state, err := piv.Look(k)
+	defer unplug()
+	return r.finish(t, card, in)
+}
+
+// finish sets up what was broken off, and looks at the result.
+func (r *readerSeat) finish(t *testing.T, card hw.Card, in piv.Enrollment) error {
+	state, err := piv.Look(card)
 	if err != nil {
 		return err
 	}
@@ -448,7 +472,7 @@ func pullAt(t *testing.T, b *bench, reader, n int, fails bool) error {
 			return fmt.Errorf("the second set-up says %w", err)
 		}
 	}
-	state, err = piv.Look(k)
+	state, err = piv.Look(card)
 	if err != nil {
 		return err
 	}
@@ -488,13 +512,13 @@ func (s *sight) report(now hw.Inventory) {
 	s.changed = make(chan struct{})
 }
 
-// await waits until there is a key in a reader.
-func (s *sight) await(reader string) (hw.Slot, error) {
+// await waits until there is a key in a reader, of a later insertion than the one with that number.
+func (s *sight) await(reader string, after uint64) (hw.Slot, error) {
 	late := time.After(10 * time.Second)
 	for {
 		s.mutex.Lock()
 		changed := s.changed
-		i := slices.IndexFunc(s.slots, func(slot hw.Slot) bool { return slot.Reader == reader })
+		i := slices.IndexFunc(s.slots, func(slot hw.Slot) bool { return slot.Reader == reader && slot.Insertion > after })
 		if i >= 0 {
 			defer s.mutex.Unlock()
 			return s.slots[i], nil
@@ -511,7 +535,7 @@ func (s *sight) await(reader string) (hw.Slot, error) {
 // card is the key in a reader, each command in a transaction of its own.
 func (s *sight) card(t *testing.T, reader string) hw.Card {
 	t.Helper()
-	slot, err := s.await(reader)
+	slot, err := s.await(reader, 0)
 	if err != nil {
 		t.Fatal(err)
 	}

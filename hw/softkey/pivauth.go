@@ -105,21 +105,23 @@ func (a *pivApplet) authenticateManagement(alg byte, t template) effect {
 	case challenge == nil:
 		return fail(hw.StatusConditions)
 	}
-	a.managed = false
 	own := t.get(tagAuthChallenge)
-	switch {
-	case t.get(tagWitness) == nil:
-		a.managed = subtle.ConstantTimeCompare(t.get(tagAuthResponse), encrypt(block, challenge)) == 1
-	case len(own) == block.BlockSize():
-		a.managed = subtle.ConstantTimeCompare(t.get(tagWitness), challenge) == 1
-	}
-	switch {
-	case !a.managed:
+	if a.managed = t.proves(block, challenge); !a.managed || own != nil && len(own) != block.BlockSize() {
+		a.managed = false
 		return fail(hw.StatusAuthRequired)
-	case own != nil:
-		return authReply(tagAuthResponse, encrypt(block, own))
 	}
-	return done(nil)
+	if own == nil {
+		return done(nil)
+	}
+	return authReply(tagAuthResponse, encrypt(block, own))
+}
+
+// proves reports whether the client knows the key: it decrypted the witness, or encrypted the challenge.
+func (t template) proves(block cipher.Block, challenge []byte) bool {
+	if witness := t.get(tagWitness); witness != nil {
+		return subtle.ConstantTimeCompare(witness, challenge) == 1
+	}
+	return subtle.ConstantTimeCompare(t.get(tagAuthResponse), encrypt(block, challenge)) == 1
 }
 
 // cipher returns the block cipher of the key.

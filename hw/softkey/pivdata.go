@@ -22,12 +22,12 @@ const (
 
 // The objects that the applet knows as more than bytes.
 const (
-	objectDiscovery   pivObject = "\x7e"
-	objectPrinted     pivObject = "\x5f\xc1\x09"
-	objectFingers     pivObject = "\x5f\xc1\x03"
-	objectFace        pivObject = "\x5f\xc1\x08"
-	objectIris        pivObject = "\x5f\xc1\x21"
-	objectAttestation pivObject = "\x5f\xff\x01"
+	objectDiscovery   pivObject = 0x7e
+	objectPrinted     pivObject = 0x5fc109
+	objectFingers     pivObject = 0x5fc103
+	objectFace        pivObject = 0x5fc108
+	objectIris        pivObject = 0x5fc121
+	objectAttestation pivObject = 0x5fff01
 )
 
 // getData answers GET DATA. Four objects can be read only after the PIN (part 1, table 2).
@@ -37,7 +37,8 @@ func (a *pivApplet) getData(c command) effect {
 	if !ok || c.params() != paramsObject {
 		return fail(hw.StatusWrongData)
 	}
-	switch o := pivObject(tag); o {
+	o := objectOf(tag)
+	switch o {
 	case objectDiscovery:
 		return done(discovery())
 	case objectPrinted, objectFingers, objectFace, objectIris:
@@ -45,7 +46,7 @@ func (a *pivApplet) getData(c command) effect {
 			return fail(hw.StatusAuthRequired)
 		}
 	}
-	content, ok := a.state.PIV.Objects[pivObject(tag)]
+	content, ok := a.state.PIV.Objects[o]
 	if !ok {
 		return fail(hw.StatusFileNotFound)
 	}
@@ -67,14 +68,14 @@ func (a *pivApplet) putData(c command) effect {
 	switch {
 	case !ok1, !ok2, c.params() != paramsObject:
 		return fail(hw.StatusWrongData)
-	case !a.version.hasObject(tag):
+	case !a.version.hasObject(objectOf(tag)):
 		return fail(hw.StatusFileNotFound)
 	case len(content) > a.version.maxObject():
 		return fail(hw.StatusNoSpace)
 	case len(content) == 0:
-		delete(a.state.PIV.Objects, pivObject(tag))
+		delete(a.state.PIV.Objects, objectOf(tag))
 	default:
-		a.state.PIV.Objects[pivObject(tag)] = bytes.Clone(content)
+		a.state.PIV.Objects[objectOf(tag)] = bytes.Clone(content)
 	}
 	return effect{status: hw.StatusOK, changed: true}
 }

@@ -5,7 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"maps"
-	"slices"
+	"strconv"
 )
 
 // The key references (SP 800-73-4, part 1, table 4b; Yubico for F9).
@@ -99,20 +99,29 @@ func (s *pivSlot) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// pivObject is the tag of a data object: its bytes.
-type pivObject string
+// pivObject is the tag of a data object, as a number: 5fc105.
+type pivObject uint32
+
+// objectOf returns the tag that a command names; one that is too long is none.
+func objectOf(tag []byte) pivObject {
+	var o pivObject
+	if len(tag) > 3 {
+		return o
+	}
+	for _, b := range tag {
+		o = o<<8 | pivObject(b)
+	}
+	return o
+}
 
 // MarshalText writes the tag in hexadecimal.
-func (o pivObject) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, []byte(o)), nil }
+func (o pivObject) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%x", uint32(o)), nil }
 
 // UnmarshalText reads what MarshalText writes.
 func (o *pivObject) UnmarshalText(text []byte) error {
-	b, err := hex.DecodeString(string(text))
-	if err != nil {
-		return fmt.Errorf("%q is no tag", text)
-	}
-	*o = pivObject(b)
-	return nil
+	n, err := strconv.ParseUint(string(text), 16, 24)
+	*o = pivObject(n)
+	return err
 }
 
 // newPIVState is what RESET leaves; the attestation key comes on top.
@@ -152,13 +161,12 @@ func (v firmware) hasSlot(slot byte) bool {
 
 // hasObject reports whether the firmware has a place for a data object: those of part 1, table 3, and
 // Yubico's own.
-func (v firmware) hasObject(tag []byte) bool {
-	if len(tag) != 3 || tag[0] != 0x5f {
-		return false
+func (v firmware) hasObject(o pivObject) bool {
+	switch {
+	case o >= 0x5fc10d && o <= 0x5fc120: // the retired slots' certificates
+		return v.atLeast(4, 0)
+	case o >= 0x5fc101 && o <= 0x5fc123:
+		return true
 	}
-	if tag[1] == 0xff {
-		return slices.Contains([]byte{0x00, 0x01, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15}, tag[2])
-	}
-	retired := tag[2] >= 0x0d && tag[2] <= 0x20
-	return tag[1] == 0xc1 && tag[2] >= 0x01 && tag[2] <= 0x23 && (!retired || v.atLeast(4, 0))
+	return o >= 0x5fff00 && o <= 0x5fff15
 }
