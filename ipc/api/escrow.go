@@ -7,6 +7,9 @@ import "time"
 // also the type of an EscrowMade, behind which a page follows.
 const SecretsType = "application/vnd.oathd.secrets"
 
+// BackupType is the content type of a backup of the escrow.
+const BackupType = "application/x-tar"
+
 // OpenerKind says what opens the escrow.
 type OpenerKind string
 
@@ -179,17 +182,16 @@ type LostAccount struct {
 	Advice  string `json:"advice,omitempty"`
 }
 
-// RunbookRequest reads an account's runbook, or replaces it by the text that follows.
-type (
-	// RunbookRequest reads it, which takes the escrow open.
-	RunbookRequest struct {
-		Opener Opener `json:"opener"`
-	}
-	// RunbookSetRequest replaces it, which does not; without a text it is removed.
-	RunbookSetRequest struct {
-		TextBytes int `json:"text_bytes"`
-	}
-)
+// RunbookRequest asks for an account's runbook, which takes the escrow open.
+type RunbookRequest struct {
+	Opener Opener `json:"opener"`
+}
+
+// RunbookSetRequest replaces an account's runbook by the text that follows, or forgets it where there is none. The escrow stays
+// locked.
+type RunbookSetRequest struct {
+	TextBytes int `json:"text_bytes"`
+}
 
 // Lengths are where a request says how long its secrets are, in the order in which they follow it.
 func (r *EscrowInitRequest) Lengths() []*int { return []*int{&r.PassphraseBytes} }

@@ -33,17 +33,16 @@ func readings(a *agent.Agent) []route {
 // writings is what only the user's own door answers: changes, and what concerns nobody else. {name} is what selects
 // the account or the key.
 func writings(a *agent.Agent) []route {
-	return []route{
+	return append(escrows(a), []route{
 		{"GET /v1/coverage", get(func(*http.Request) (api.Coverage, error) { return a.Coverage(), nil })},
 		{"GET /v1/audit", get(func(r *http.Request) (api.Audit, error) { return a.Audit(r.Context()) })},
 		{"GET /v1/events", events(a.Events)},
 
 		{"POST /v1/verify", streamed(a.Verify)},
-		{"POST /v1/resume", streamed(a.Resume)},
 
 		{"POST /v1/accounts", add(a.Add)},
 		{"POST /v1/accounts/{name}/rename", named(a.Rename)},
-		{"DELETE /v1/accounts/{name}", remove(a.Remove)},
+		{"DELETE /v1/accounts/{name}", remove(a.Remove, a.Withdraw)},
 
 		{"POST /v1/keys/{name}/adopt", named(a.Adopt)},
 		{"POST /v1/keys/{name}/label", named(valued(a.SetLabel))},
@@ -53,7 +52,7 @@ func writings(a *agent.Agent) []route {
 		{"POST /v1/keys/{name}/unlock", secret(a.Unlock)},
 		{"POST /v1/keys/{name}/password", secret(a.SetPassword)},
 		{"DELETE /v1/keys/{name}/password", bare(a.ClearPassword)},
-	}
+	}...)
 }
 
 // shut refuses what is not to be had at this door.
@@ -146,22 +145,47 @@ func add(f func(context.Context, agent.Caller, api.AddRequest, []*oath.Secret, f
 	}
 }
 
-// remove reads its options from the query, as a DELETE has no body.
-func remove(f func(ctx context.Context, who agent.Caller, account, key string, force bool) (api.Report, error)) handler {
+// remove reads its options from the query, as a DELETE has no body. With keep it is withdraw that answers.
+func remove(
+	f func(ctx context.Context, who agent.Caller, account, key string, force bool) (api.Report, error),
+	withdraw func(ctx context.Context, who agent.Caller, account string) (api.Report, error),
+) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		q, err := options(r, "key", "force")
+		q, err := options(r, "key", "force", "keep")
 		if err != nil {
 			return err
 		}
-		force := false
-		if q.Has("force") {
-			if force, err = strconv.ParseBool(q.Get("force")); err != nil {
-				return badRequest("force is %q; it is true or false", q.Get("force"))
-			}
+		force, err := flag(q, "force")
+		if err != nil {
+			return err
 		}
-		resp, err := f(r.Context(), connOf(r).caller(), r.PathValue("name"), q.Get("key"), force)
+		keep, err := flag(q, "keep")
+		if err != nil {
+			return err
+		}
+		var resp api.Report
+		switch who, name := connOf(r).caller(), r.PathValue("name"); {
+		case keep && (force || q.Has("key")):
+			return badRequest("keep stands alone: it is about all keys, and destroys nothing")
+		case keep:
+			resp, err = withdraw(r.Context(), who, name)
+		default:
+			resp, err = f(r.Context(), who, name, q.Get("key"), force)
+		}
 		return answer(w, resp, err)
 	}
+}
+
+// flag reads an option that is true or false, and false if it is not there.
+func flag(q url.Values, name string) (bool, error) {
+	if !q.Has(name) {
+		return false, nil
+	}
+	set, err := strconv.ParseBool(q.Get(name))
+	if err != nil {
+		return false, badRequest("%s is %q; it is true or false", name, q.Get(name))
+	}
+	return set, nil
 }
 
 // keys lists the keys, or with select the one of that name.

@@ -36,6 +36,8 @@ func TestNamed(t *testing.T) {
 func TestRemove(t *testing.T) {
 	d := start(t, route{"DELETE /v1/accounts/{name}", remove(func(_ context.Context, _ agent.Caller, account, key string, force bool) (api.Report, error) {
 		return api.Report{Warnings: []string{account, key}, Complete: force}, nil
+	}, func(_ context.Context, _ agent.Caller, account string) (api.Report, error) {
+		return api.Report{Warnings: []string{"kept " + account}}, nil
 	})})
 	for _, test := range []struct {
 		path   string
@@ -44,6 +46,10 @@ func TestRemove(t *testing.T) {
 	}{
 		{"/v1/accounts/x", 200, `"complete":false,"warnings":["x",""]`},
 		{"/v1/accounts/x?key=red&force=true", 200, `"complete":true,"warnings":["x","red"]`},
+		{"/v1/accounts/x?keep=true", 200, `"warnings":["kept x"]`},
+		{"/v1/accounts/x?keep=true&force=true", 400, "keep stands alone"},
+		{"/v1/accounts/x?keep=true&key=red", 400, "keep stands alone"},
+		{"/v1/accounts/x?keep=some", 400, "keep is"},
 		{"/v1/accounts/x?force=0", 200, `"complete":false`},
 		{"/v1/accounts/x?force=", 400, "force is"},
 		{"/v1/accounts/x?force=maybe", 400, "force is"},
@@ -119,7 +125,9 @@ func TestRoutes(t *testing.T) {
 	for _, route := range []string{
 		"GET /v1/status", "GET /v1/keys", "GET /v1/accounts", "GET /v1/names", "GET /v1/coverage", "GET /v1/audit", "GET /v1/events", "GET /v1/soft",
 		"POST /v1/code", "POST /v1/accounts", "POST /v1/verify", "POST /v1/resume",
-		"POST /v1/accounts/x/rename", "DELETE /v1/accounts/x",
+		"POST /v1/accounts/x/rename", "DELETE /v1/accounts/x", "POST /v1/accounts/x/runbook", "POST /v1/accounts/x/runbook/show",
+		"GET /v1/escrow", "POST /v1/escrow/init", "POST /v1/escrow/recipients", "POST /v1/escrow/recipients/remove",
+		"POST /v1/escrow/drill", "POST /v1/escrow/backup", "POST /v1/escrow/open", "POST /v1/restore", "POST /v1/keys/x/lost",
 		"POST /v1/keys/x/adopt", "POST /v1/keys/x/label", "POST /v1/keys/x/site", "POST /v1/keys/x/holder", "POST /v1/keys/x/reset",
 		"POST /v1/keys/x/unlock", "POST /v1/keys/x/password", "DELETE /v1/keys/x/password",
 		"POST /v1/soft/1/pull", "POST /v1/soft/1/plug", "POST /v1/soft/1/touch",
@@ -150,7 +158,7 @@ func TestCodesDoorIsShut(t *testing.T) {
 		}
 		tried++
 	}
-	if tried != 20 {
+	if tried != 31 {
 		t.Errorf("%d routes were tried; is each new one private on purpose?", tried)
 	}
 	if o.Soft.List()[0].Plugged != true {

@@ -1,0 +1,59 @@
+package socket
+
+import (
+	"net/http"
+
+	"github.com/oathd/oathd/agent"
+	"github.com/oathd/oathd/ipc/api"
+)
+
+// escrows is what concerns the escrow. Each request that needs it open brings what opens it.
+func escrows(a *agent.Agent) []route {
+	return []route{
+		{"GET /v1/escrow", get(func(*http.Request) (api.Escrow, error) { return a.Escrow(), nil })},
+		{"POST /v1/escrow/init", made(a.EscrowInit)},
+		{"POST /v1/escrow/recipients", made(a.EscrowAdd)},
+		{"POST /v1/escrow/recipients/remove", unsealed(maxPassword, here(a.EscrowRemove))},
+		{"POST /v1/escrow/drill", unsealed(maxPassword, here(a.EscrowDrill))},
+		{"POST /v1/escrow/backup", backup(a)},
+		{"POST /v1/escrow/open", unsealed(maxBackup, here(a.EscrowOpen))},
+		{"POST /v1/restore", unsealedStream(a.Restore)},
+		{"POST /v1/resume", unsealedStream(a.ResumeWith)},
+		{"POST /v1/keys/{name}/lost", unsealed(maxPassword, a.KeyLost)},
+		{"POST /v1/accounts/{name}/runbook", unsealed(maxRunbook, a.SetRunbook)},
+		{"POST /v1/accounts/{name}/runbook/show", runbook(a)},
+	}
+}
+
+// backup answers with the file.
+func backup(a *agent.Agent) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if _, err := readJSON[struct{}](w, r); err != nil {
+			return err
+		}
+		file, err := a.EscrowBackup(r.Context(), connOf(r).caller())
+		if err != nil {
+			return err
+		}
+		write(w, http.StatusOK, []string{api.BackupType}, file)
+		return nil
+	}
+}
+
+// runbook answers with the text.
+func runbook(a *agent.Agent) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		req, secrets, err := readSealed[api.RunbookRequest](w, r, maxPassword)
+		forget(w, r)
+		if err != nil {
+			return err
+		}
+		text, err := a.Runbook(r.Context(), connOf(r).caller(), r.PathValue("name"), req, secrets)
+		if err != nil {
+			return err
+		}
+		defer text.Wipe()
+		write(w, http.StatusOK, textType, text.Bytes())
+		return nil
+	}
+}
