@@ -55,7 +55,7 @@ func (a *app) changeKey(ctx context.Context, change func(context.Context) (api.K
 	err := a.untilKey(ctx, a.explaining(func(ctx context.Context) (err error) {
 		key, err = change(ctx)
 		return err
-	}))
+	}, nil))
 	if err != nil {
 		return err
 	}

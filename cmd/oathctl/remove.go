@@ -35,7 +35,7 @@ func (a *app) remove(ctx context.Context, name, key string, force bool) error {
 	err = a.explaining(func(ctx context.Context) (err error) {
 		report, err = a.client.Remove(ctx, account.ID, key, force)
 		return err
-	})(ctx)
+	}, nil)(ctx)
 	if err != nil {
 		return err
 	}

@@ -30,7 +30,7 @@ func (a *app) rename(ctx context.Context, name, to string) error {
 	err = a.explaining(func(ctx context.Context) (err error) {
 		report, err = a.client.Rename(ctx, account.ID, newName(account, to))
 		return err
-	})(ctx)
+	}, nil)(ctx)
 	if err != nil {
 		return err
 	}

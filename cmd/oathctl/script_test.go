@@ -39,14 +39,14 @@ func (h housed) Run() int {
 }
 
 var build = sync.OnceValue(func() error {
-	out, err := exec.Command("go", "build", "-o", house+"/", "../oathd", "../oathctl-qr").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", house+"/", "../oathd", "../oathctl-qr", "../oathctl-clip").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("cannot build: %w\n%s", err, out)
 	}
 	return nil
 })
 
-// programs builds oathd and oathctl-qr, once, and returns their directory.
+// programs builds oathd and what oathctl starts, once, and returns their directory.
 func programs(t *testing.T) string {
 	t.Helper()
 	if err := build(); err != nil {
@@ -56,7 +56,7 @@ func programs(t *testing.T) string {
 }
 
 var buildPlain = sync.OnceValue(func() error {
-	c := exec.Command("go", "build", "-o", filepath.Join(house, "plain")+"/", ".", "../oathctl-qr")
+	c := exec.Command("go", "build", "-o", filepath.Join(house, "plain")+"/", ".", "../oathctl-qr", "../oathctl-clip")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build: %w\n%s", err, out)
@@ -82,6 +82,7 @@ func plainPrograms(t *testing.T) string {
 //	status N COMMAND...  runs a command that must exit with status N
 //	totp SECRET ARG...   the last output is the code that "oathtool ARG... SECRET" computes
 //	uris N FILE          writes a file of N accounts
+//	different FILE...    no line is in them twice
 func TestScripts(t *testing.T) {
 	requireProgram(t, "oathtool", "oathtool")
 	bin := programs(t)
@@ -100,6 +101,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"daemon": scriptDaemon, "stopd": scriptStop, "adopted": scriptAdopted, "status": scriptStatus, "totp": scriptTOTP, "uris": scriptURIs,
+			"different": scriptDifferent,
 		},
 	})
 }
@@ -147,6 +149,18 @@ func scriptURIs(ts *testscript.TestScript, _ bool, args []string) {
 		fmt.Fprintf(&text, "otpauth://totp/Service%d:user?secret=%s\n", i, strings.Repeat("AB", i+1)+strings.Repeat("A", (80-2*(i+1))%8))
 	}
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text.String()), 0o600))
+}
+
+func scriptDifferent(ts *testscript.TestScript, _ bool, args []string) {
+	in := map[string]string{}
+	for _, file := range args {
+		for line := range strings.Lines(ts.ReadFile(file)) {
+			if other, twice := in[line]; twice {
+				ts.Fatalf("%s and %s both have the line %s", other, file, line)
+			}
+			in[line] = file
+		}
+	}
 }
 
 func scriptAdopted(ts *testscript.TestScript, _ bool, _ []string) {

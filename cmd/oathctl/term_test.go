@@ -153,6 +153,8 @@ func TestUsage(t *testing.T) {
 		{"code --wait x", `it is a time like 30s or 5m, 0, or "forever"`},
 		{"code --wait -5s", "it is a time"},
 		{"code --min-validity -1 x", "it is a number of seconds"},
+		{"code --copy --pair x", "both --copy and --pair"},
+		{"completion tcsh", "bash, fish, zsh"},
 		{"verify --current spare", "--current needs its NAME"},
 		{"add", "cannot add nothing"},
 		{"add - --qr x.png", `both "-" and a picture`},

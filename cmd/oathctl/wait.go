@@ -105,8 +105,9 @@ func lacksKey(err error) bool { return api.CodeOf(err) == api.CodeKeyAbsent }
 // patience is how long a request may take before the user is told what it waits for.
 const patience = 300 * time.Millisecond
 
-// explaining makes f say, if it takes long, which keys want to be touched.
-func (a *app) explaining(f func(context.Context) error) func(context.Context) error {
+// explaining makes f say, if it takes long, which keys want to be touched; where none does, otherwise is called,
+// if it is not nil.
+func (a *app) explaining(f func(context.Context) error, otherwise func(context.Context)) func(context.Context) error {
 	return func(ctx context.Context) error {
 		looking, cancel := context.WithCancel(ctx)
 		var look sync.WaitGroup
@@ -114,7 +115,9 @@ func (a *app) explaining(f func(context.Context) error) func(context.Context) er
 			select {
 			case <-looking.Done():
 			case <-time.After(patience):
-				a.sayWhoWaits(looking)
+				if !a.sayWhoWaits(looking) && otherwise != nil {
+					otherwise(looking)
+				}
 			}
 		})
 		err := f(ctx)
@@ -124,16 +127,18 @@ func (a *app) explaining(f func(context.Context) error) func(context.Context) er
 	}
 }
 
-func (a *app) sayWhoWaits(ctx context.Context) {
+func (a *app) sayWhoWaits(ctx context.Context) (said bool) {
 	keys, err := a.client.Keys(ctx)
 	if err != nil {
-		return // the request itself will say what is wrong
+		return false // the request itself will say what is wrong
 	}
 	for _, key := range keys {
 		if len(key.Waiting) > 0 {
 			a.term.say(fmt.Sprintf("touch %s: it blinks", keyName(key.Label, key.Soft)))
+			said = true
 		}
 	}
+	return said
 }
 
 // interrupted is the error of a user who gave up.

@@ -1,0 +1,104 @@
+// Command oathctl-clip puts what it reads from standard input into the clipboard, and takes it out again at a given moment
+// unless something else is in there by then. oathctl and oathctl-watch start it for a code that is copied.
+//
+// It is a program of its own because somebody has to wait for that moment: a small process without a terminal, which
+// gets the code by a pipe, so that it stands in no argument and no environment.
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+)
+
+// maxText bounds what is copied; a code has ten characters at most.
+const maxText = 4096
+
+func main() {
+	if err := run(os.Args[1:], os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run copies, and says on out with what, and whether that is cleared: "xclip clears", "terminal keeps". With
+// -clear it is the process that waits.
+func run(args []string, in io.Reader, out io.Writer) error {
+	flags := flag.NewFlagSet("oathctl-clip", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	until := flags.Int64("until", 0, "when the text is to be taken out of the clipboard, in Unix seconds; 0 is never")
+	clear := flags.String("clear", "", "wait until then, and take it out with this tool")
+	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
+		return errors.New("usage: oathctl-clip [-until SECONDS] < TEXT")
+	}
+	text, err := io.ReadAll(io.LimitReader(in, maxText+1))
+	switch {
+	case err != nil:
+		return fmt.Errorf("cannot read what to copy: %w", err)
+	case len(text) == 0 || len(text) > maxText:
+		return fmt.Errorf("cannot copy %d bytes: it is 1 to %d", len(text), maxText)
+	case *clear != "":
+		return clearAt(time.Unix(*until, 0), *clear, text)
+	}
+	used, err := copyText(text)
+	if err != nil {
+		return err
+	}
+	end := "keeps"
+	if *until > 0 && used.clear != nil {
+		if err := detach(used.name, *until, text); err != nil {
+			return fmt.Errorf("copied, but it stays in the clipboard: %w", err)
+		}
+		end = "clears"
+	}
+	_, err = fmt.Fprintln(out, used.name, end)
+	return err
+}
+
+// detach starts the process that waits, in a session of its own, so that it outlives the terminal.
+func detach(tool string, until int64, text []byte) error {
+	in, feed, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("cannot make a pipe: %w", err)
+	}
+	defer feed.Close()
+	defer in.Close()
+	c := exec.Command("/proc/self/exe", "-clear", tool, "-until", strconv.FormatInt(until, 10))
+	c.Args[0] = filepath.Base(os.Args[0])
+	c.Stdin, c.Dir = in, "/"
+	c.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := c.Start(); err != nil {
+		return fmt.Errorf("cannot start a process that waits: %w", err)
+	}
+	if _, err := feed.Write(text); err != nil {
+		return fmt.Errorf("cannot hand the text to the process that waits: %w", err)
+	}
+	return c.Process.Release()
+}
+
+// clearAt waits for the moment and empties the clipboard, if the text is still what is in there.
+func clearAt(moment time.Time, name string, text []byte) error {
+	t, err := named(name)
+	if err != nil {
+		return err
+	}
+	time.Sleep(time.Until(moment))
+	now, err := t.run(context.Background(), t.paste, nil)
+	if err != nil {
+		return err // nothing is in there, or the desktop is gone
+	}
+	if !bytes.Equal(bytes.TrimSuffix(now, []byte("\n")), text) {
+		return nil // somebody has copied something else
+	}
+	_, err = t.run(context.Background(), t.clear, nil)
+	return err
+}
