@@ -104,6 +104,16 @@ func (b *book) openPut(ref copyRef) (ledger.Intent, bool) {
 	return ledger.Intent{}, false
 }
 
+// undecided reports whether a credential may be what an open intent was to make.
+func (b *book) undecided(ref copyRef) bool {
+	for _, i := range b.intents {
+		if i.Key == ref.key && (i.Kind == intentPut && i.CredID == ref.cred || i.Kind == intentRename && i.NewCredID == ref.cred) {
+			return true
+		}
+	}
+	return false
+}
+
 // accountOfSeed returns the account that has the seed.
 func (b *book) accountOfSeed(seed string) (ledger.Account, bool) {
 	a, ok := b.accounts[b.owners[seed]]

@@ -266,3 +266,48 @@ func TestDeviceIDs(t *testing.T) {
 		t.Errorf("the list itself changed: %q", ids)
 	}
 }
+
+// Who comes when all have given up, and the job has seen that, is not told that he gave up himself.
+func TestNobodyJoinsAFlightThatWasGivenUp(t *testing.T) {
+	var fs flights
+	acc := &accountView{oath: oath.Account{Type: oath.TOTP}}
+	one, first := fs.join(&flight{acc: acc}, "one")
+	if two, again := fs.join(&flight{acc: acc}, "two"); !first || again || two != one {
+		t.Fatal("the second does not share the first one's flight")
+	}
+	fs.leave(one, "one")
+	if !fs.wanted(one) {
+		t.Fatal("one still waits")
+	}
+	fs.leave(one, "two")
+	if three, first := fs.join(&flight{acc: acc}, "three"); first || three != one {
+		t.Fatal("a flight that has not begun can be joined, though all have left")
+	}
+	fs.leave(one, "three")
+	if fs.wanted(one) {
+		t.Fatal("nobody waits")
+	}
+	if four, first := fs.join(&flight{acc: acc}, "four"); !first || four == one {
+		t.Error("somebody joined a flight that was given up")
+	}
+	for _, alone := range []*flight{{acc: acc, fresh: true}, {acc: &accountView{oath: oath.Account{Type: oath.HOTP}}}} {
+		if _, first := fs.join(alone, "five"); !first {
+			t.Error("a code that is given once was shared")
+		}
+	}
+}
+
+// A key that has answered does not begin to blink, though the guess was under way.
+func TestATouchThatIsOverDoesNotBegin(t *testing.T) {
+	a := newBare(t)
+	events := a.Events(t.Context())
+	touch := a.newTouch(api.Event{Key: "k"}, only(Caller{}), func() { t.Error("told") })
+	if touch.end() {
+		t.Error("it blinked")
+	}
+	touch.begin()
+	touch.joined()
+	if len(events) > 0 || len(a.touches.waiting("k")) > 0 {
+		t.Errorf("%d events", len(events))
+	}
+}

@@ -294,11 +294,18 @@ func explained(t *testing.T, report api.Report) {
 	}
 }
 
-// sound checks what must hold at any moment: the audit log is whole, no foreign credential was touched, the copies that
-// are said to be proved are there, and copies of one account have one seed.
+// sound checks what must hold at any moment: the audit log is whole, no account is there in halves, no foreign credential was
+// touched, the copies that are said to be proved are there, and copies of one account have one seed.
 func (s scene) sound(o operation) {
 	s.t.Helper()
 	s.intact()
+	named := map[string]bool{}
+	for _, acc := range s.Accounts("") {
+		if named[acc.Label()] {
+			s.t.Errorf("two halves: %+v", s.Accounts(""))
+		}
+		named[acc.Label()] = true
+	}
 	answers := map[string][]byte{}
 	for label, k := range map[string]*softkey.Key{"main": s.main, "spare": s.spare} {
 		unlocked := s.bare(k, o)

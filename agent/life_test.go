@@ -122,6 +122,31 @@ func TestEventsOfAKey(t *testing.T) {
 	}
 }
 
+// A key that left while it was looked at is not announced afterwards.
+func TestAKeyThatLeavesWhileItIsLookedAt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		main, _ := pair(t, "")
+		r := newRig(t)
+		seen := r.Events(t.Context())
+		main.Fail(softkey.Fault{Kind: softkey.FaultAnswer, INS: 0xa1, Answer: func(answer []byte) []byte {
+			r.bay.Remove(main)
+			for (<-seen).Kind != api.EventKeyOut {
+			}
+			return answer
+		}})
+		r.bay.Insert(main)
+		r.await(api.EventKeyOut)
+		synctest.Wait()
+		if len(r.events) > 0 {
+			t.Errorf("%+v", <-r.events)
+		}
+		if keys := r.Keys(); len(keys) != 0 {
+			t.Errorf("%+v", keys)
+		}
+		r.insert(main)
+	})
+}
+
 func TestTroubleOfTheBay(t *testing.T) {
 	r, _, _ := twoKeys(t)
 	r.mustAdd(first)

@@ -18,7 +18,7 @@ func (d *draft) reconcile(key string, found look) ([]ledger.Copy, error) {
 	}
 	var stopped []ledger.Copy
 	for _, c := range found.credentials {
-		if _, open := d.openPut(copyRef{key, c.ID}); open && !c.prints.known() {
+		if !c.prints.known() && d.undecided(copyRef{key, c.ID}) {
 			continue // resume will tell what it is
 		}
 		old, err := d.place(key, c)
