@@ -175,6 +175,21 @@ func TestOneMoreCopy(t *testing.T) {
 	r.wantAccounts("GitHub:me 3/3, Mail:me 2/2")
 }
 
+func TestOneMoreCopyUnderAnotherName(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	r.mustAddTo(first, "main")
+	report, err := r.addSeeds(api.AddRequest{Accounts: []api.NewAccount{totp("Hub", "you")}, To: []string{"spare"}}, nameSeed("GitHub", "me"))
+	if err != nil || !report.Complete {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	if w := report.Accounts[0].Warnings; len(w) != 1 || !strings.Contains(w[0], "known as GitHub:me") {
+		t.Errorf("%q", w)
+	}
+	r.wantAccounts("GitHub:me 2/2")
+	r.remove(main)
+	r.mustCode(api.CodeRequest{Account: "GitHub:me"})
+}
+
 func TestFewerKeysThanCopies(t *testing.T) {
 	main, _ := pair(t, "")
 	r := newRigWith(t, agent.Options{Copies: 3})

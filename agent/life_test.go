@@ -147,6 +147,21 @@ func TestAKeyThatLeavesWhileItIsLookedAt(t *testing.T) {
 	})
 }
 
+func TestLastSeenIsWhenItLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, main, _ := twoKeys(t)
+		time.Sleep(72 * time.Hour)
+		r.remove(main)
+		synctest.Wait()
+		left := time.Now()
+		time.Sleep(72 * time.Hour)
+		r.restart()
+		if k := r.key("main"); !k.LastSeen.Equal(left) {
+			t.Errorf("last seen %s, left %s", k.LastSeen, left)
+		}
+	})
+}
+
 func TestTroubleOfTheBay(t *testing.T) {
 	r, _, _ := twoKeys(t)
 	r.mustAdd(first)

@@ -145,6 +145,9 @@ func (p *provision) reportItem(v *view, it *item) api.AccountReport {
 	}
 	if acc := v.accounts[it.id]; acc != nil {
 		r.LostWith = v.lostWith(acc)
+		if acc.label != r.Label {
+			r.Warnings = append(r.Warnings, fmt.Sprintf("the same seed is known as %s; it is one account", acc.label))
+		}
 	}
 	if r.Proved < r.Wanted {
 		r.Warnings = append(r.Warnings, fmt.Sprintf("%d of %d copies", r.Proved, r.Wanted))
