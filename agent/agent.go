@@ -59,6 +59,12 @@ type Caller struct {
 	PID  int32
 }
 
+// committer is where commits go: the ledger, but for tests that let them fail.
+type committer interface {
+	Change(ctx context.Context, who, what string, f func(*ledger.Tx) error) error
+	Observe(ctx context.Context, f func(*ledger.Tx) error) error
+}
+
 // defaultCopies: one key to use and one to lose.
 const defaultCopies = 2
 
@@ -69,6 +75,7 @@ const shutdownGrace = 2 * time.Second
 type Agent struct {
 	options Options
 	ledger  *ledger.Ledger
+	commits committer
 	log     *slog.Logger
 	started time.Time
 	// standard is what fingerprints are made with; only a rebuilt ledger brings another.
@@ -106,7 +113,7 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 		return nil, fmt.Errorf("cannot read the ledger: %w", err)
 	}
 	a := &Agent{
-		options: o, ledger: o.Ledger, log: o.Log, started: time.Now(),
+		options: o, ledger: o.Ledger, commits: o.Ledger, log: o.Log, started: time.Now(),
 		book: newBook(rows, o.Copies), passwords: map[string]*oath.Secret{}, arrival: make(chan struct{}),
 		used: used{ledger: o.Ledger},
 	}

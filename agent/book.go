@@ -246,13 +246,13 @@ func (d *draft) dropIfEmpty(account string) error {
 // goes: a commit is brief, and what was done to a card has to be written down.
 func (a *Agent) change(who Caller, what string, f func(*draft) error) error {
 	return a.commit(f, func(g func(*ledger.Tx) error) error {
-		return a.ledger.Change(context.Background(), who.String(), what, g)
+		return a.commits.Change(context.Background(), who.String(), what, g)
 	})
 }
 
 // observe records what was seen of a key; nobody decided it, so it is not audited.
 func (a *Agent) observe(f func(*draft) error) error {
-	return a.commit(f, func(g func(*ledger.Tx) error) error { return a.ledger.Observe(context.Background(), g) })
+	return a.commit(f, func(g func(*ledger.Tx) error) error { return a.commits.Observe(context.Background(), g) })
 }
 
 func (a *Agent) commit(f func(*draft) error, save func(func(*ledger.Tx) error) error) error {
