@@ -2,114 +2,66 @@ package place
 
 import (
 	"cmp"
-	"fmt"
 	"slices"
+	"strconv"
 )
 
-// fill places what is missing, the accounts with the least choice first, and says whether nothing is missing now.
-func (s *solver) fill() bool {
-	complete := true
-	for _, a := range s.hardestFirst() {
-		for a.missing() > 0 {
-			if !s.place(a) {
-				complete = false
-				break
-			}
-		}
-	}
-	return complete
-}
-
-func (s *solver) hardestFirst() []*account {
-	var list []*account
-	for i := range s.accounts {
-		if a := &s.accounts[i]; a.missing() > 0 && !a.NoSeed {
-			list = append(list, a)
-		}
-	}
-	slices.SortStableFunc(list, func(x, y *account) int {
-		return cmp.Or(cmp.Compare(y.needs(), x.needs()), cmp.Compare(y.wanted, x.wanted))
-	})
-	return list
-}
-
-// needs counts what a key has to be able to do.
-func (a *account) needs() int { return count(a.SHA512) + count(a.Touch) }
-
-func count(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
-}
-
-// place finds an open key for one more copy, and makes room on it if need be.
+// place finds an open key for one more copy of an account.
 func (s *solver) place(a *account) bool {
-	if s.placeBeside(a) {
-		return true
-	}
 	signature := s.signature(a)
-	if s.stuck[signature] {
+	switch {
+	case s.stuck[signature]:
 		return false
-	}
-	if s.bothMatter() && s.placeAnew(a) {
+	case s.placeOne(a), s.placeAll(a):
 		return true
 	}
 	s.stuck[signature] = true
 	return false
 }
 
-// placeBeside leaves the account's other copies where they are.
-func (s *solver) placeBeside(a *account) bool {
+// placeOne leaves the account's other copies where they are, and makes room for the new one if need be.
+func (s *solver) placeOne(a *account) bool {
 	if k := s.best(a); k != nowhere {
 		s.put(a, k, planned)
 		return true
 	}
-	signature := "x" + s.signature(a)
-	if s.stuck[signature] {
-		return false
-	}
 	chain := s.chain(a)
 	if chain == nil {
-		s.stuck[signature] = true
 		return false
 	}
-	for _, link := range slices.Backward(chain) {
-		s.relocate(link)
+	for _, m := range slices.Backward(chain) {
+		s.relocate(m)
 	}
 	s.put(a, chain[0].from, planned)
 	return true
 }
 
-func (s *solver) bothMatter() bool {
-	return s.rules[site] <= Spread && s.rules[holder] <= Spread
-}
-
-// placeAnew
-func (s *solver) placeAnew(a *account) bool {
-	if s.moveKept { return false }
-	want := len(a.spots) + 1
-	begin := len(s.log)
+// placeAll finds other keys for the account's planned copies too. Only where both kinds of place matter can that help: a
+// copy may then be where no key is left that differs from it in both.
+func (s *solver) placeAll(a *account) bool {
+	if s.moveKept || s.rules[site] > Spread || s.rules[holder] > Spread {
+		return false
+	}
+	goal, before := len(a.spots)+1, len(s.log)
 	for _, sp := range slices.Clone(a.spots) {
 		if sp.kind == planned {
 			s.drop(a, sp.key)
 		}
 	}
-	rest := len(s.log)
-	if rest == begin { return false }
+	bare := len(s.log)
 	for i := range s.keys {
-		if !s.fits(a, i, nowhere) || !s.hasRoom(a, i) {
+		if bare == before || !s.reaches(a, i) {
 			continue
 		}
 		s.put(a, i, planned)
-		for len(a.spots) < want && s.placeBeside(a) {
+		for len(a.spots) < goal && s.placeOne(a) {
 		}
-		if len(a.spots) == want {
+		if len(a.spots) == goal {
 			return true
 		}
-		s.undo(rest)
+		s.undo(bare)
 	}
-	s.undo(begin)
+	s.undo(before)
 	return false
 }
 
@@ -118,7 +70,7 @@ func (s *solver) placeAnew(a *account) bool {
 func (s *solver) best(a *account) int {
 	best := nowhere
 	for i := range s.keys {
-		if s.fits(a, i, nowhere) && s.hasRoom(a, i) && (best == nowhere || s.better(a, i, best)) {
+		if s.reaches(a, i) && (best == nowhere || s.better(a, i, best)) {
 			best = i
 		}
 	}
@@ -150,27 +102,46 @@ func (s *solver) clashes(a *account, k int) int {
 func (s *solver) slack(k *key) int {
 	n := 0
 	for d, place := range k.place {
-		if s.rules[d] == Apart || s.rules[d] == Spread {
+		if s.rules[d] <= Spread {
 			n += s.room[d][place]
 		}
 	}
 	return n
 }
 
+// signature is the same for copies that may go to the same keys.
+func (s *solver) signature(a *account) string {
+	apart := slices.Contains(s.rules[:], Apart)
+	var beside [8]int
+	numbers := beside[:0]
+	for _, sp := range a.spots {
+		n := sp.key
+		if apart {
+			// The key does not matter beside its places: no other key there can be had.
+			n = s.keys[sp.key].place[site]<<16 | s.keys[sp.key].place[holder]
+		}
+		numbers = append(numbers, n)
+	}
+	slices.Sort(numbers)
+	text := []byte(a.class)
+	for _, n := range append(numbers, a.there...) {
+		text = strconv.AppendInt(append(text, ' '), int64(n), 10)
+	}
+	return string(text)
+}
+
 // chain finds the shortest row of moves that makes room for a copy: the first leaves the key that the copy goes to, each one goes
 // where the next one leaves, the last goes to a key with room.
 func (s *solver) chain(a *account) []move {
-	search := newSearch(s, a)
+	r := &search{s: s, by: make([]move, len(s.keys))}
 	for i := range s.keys {
 		if s.fits(a, i, nowhere) {
-			search.reach(i, move{account: a, from: nowhere, to: i})
+			r.reach(move{account: a, from: nowhere, to: i})
 		}
 	}
-	for len(search.queue) > 0 {
-		from := search.queue[0]
-		search.queue = search.queue[1:]
-		if end := search.leave(from); end != nowhere {
-			return search.path(end)
+	for ; len(r.queue) > 0; r.queue = r.queue[1:] {
+		if end := r.leave(r.queue[0]); end != nowhere {
+			return r.path(end)
 		}
 	}
 	return nil
@@ -183,13 +154,9 @@ type search struct {
 	queue []int
 }
 
-func newSearch(s *solver, a *account) *search { return &search{s: s, by: make([]move, len(s.keys))} }
-
-func (r *search) reached(k int) bool { return r.by[k].account != nil }
-
-func (r *search) reach(k int, by move) {
-	r.by[k] = by
-	r.queue = append(r.queue, k)
+func (r *search) reach(by move) {
+	r.by[by.to] = by
+	r.queue = append(r.queue, by.to)
 }
 
 // leave looks at where the copies on a key could go instead, and returns a key with room if there is one.
@@ -199,10 +166,11 @@ func (r *search) leave(from int) int {
 			continue
 		}
 		for to := range r.s.keys {
-			if r.reached(to) || !r.s.fits(b, to, from) || r.s.keeps(b, from) && slices.Contains(b.there, to) {
+			m := move{b, from, to}
+			if r.by[to].account != nil || !r.s.mayMove(m) {
 				continue
 			}
-			r.reach(to, move{b, from, to})
+			r.reach(m)
 			if r.s.hasRoom(b, to) {
 				return to
 			}
@@ -211,7 +179,7 @@ func (r *search) leave(from int) int {
 	return nowhere
 }
 
-// involves says whether the way to a key moves a copy of the account already: its copies would be in each other's way.
+// involves says whether the way to a key moves a copy of the account already: its copies could get in each other's way.
 func (r *search) involves(k int, a *account) bool {
 	for ; k != nowhere; k = r.by[k].from {
 		if r.by[k].account == a {
@@ -231,21 +199,22 @@ func (r *search) path(k int) []move {
 	return moves
 }
 
-// mayLeave says whether a copy may go elsewhere: one that is only planned may, one that is there if moves are allowed, once.
+// mayLeave says whether a copy may go elsewhere: one that is only planned may; one that is there if moves are allowed, if
+// it is proved, and once.
 func (s *solver) mayLeave(a *account, k int) bool {
-	i := slices.IndexFunc(a.spots, func(sp spot) bool { return sp.key == k })
-	switch a.spots[i].kind {
+	switch a.kindOn(k) {
 	case planned:
 		return true
 	case kept:
-		return s.moveKept && !a.HOTP && !a.NoSeed
+		return s.moveKept && !a.HOTP && !a.NoSeed && slices.Contains(a.proved, k)
 	}
 	return false
 }
 
-// keeps says whether the plan counts on a copy that is there now.
-func (s *solver) keeps(a *account, k int) bool {
-	return slices.Contains(a.spots, spot{k, kept})
+// mayMove says whether a copy may go to a key. One that is there never goes where another one is that the plan does
+// not count on.
+func (s *solver) mayMove(m move) bool {
+	return s.fits(m.account, m.to, m.from) && !(m.account.kindOn(m.from) == kept && slices.Contains(m.account.there, m.to))
 }
 
 // relocate carries a move out in the plan.
@@ -258,18 +227,4 @@ func (s *solver) relocate(m move) {
 		kind = moved
 	}
 	s.put(m.account, m.to, kind)
-}
-
-// signature is the same for copies that may go to the same places.
-func (s *solver) signature(a *account) string {
-	apart := slices.Contains(s.rules[:], Apart)
-	var numbers []int
-	for _, sp := range a.spots {
-		numbers = append(numbers, s.keys[sp.key].place[site]<<16|s.keys[sp.key].place[holder])
-		if !apart {
-			numbers = append(numbers, -sp.key)
-		}
-	}
-	slices.Sort(numbers)
-	return fmt.Sprint(a.limit, numbers, a.there, a.able)
 }

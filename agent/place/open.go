@@ -1,171 +1,56 @@
 package place
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
-// solve finds, in this order: a place for as many copies as possible, without moving any that is there now if that
-// is enough, on as few more keys as possible.
+// solve finds a key for as many copies as possible; if that can be, without moving one that is there now; and on as
+// few more keys as possible.
 func solve(p Problem) *solver {
 	s := newSolver(p)
-	s.groups = s.shortfalls()
-	s.lack = map[*group][2]int{}
-	s.openFor(s.groups)
-	for _, g := range s.groups {
-		s.lack[g] = g.short
-	}
-	s.fill()
-	s.openMore()
-	s.closeSome()
+	s.demands = s.newDemands()
+	s.openEnough()
+	s.placeMissing()
+	s.closeNeedless()
 	s.moveKept = true
 	clear(s.stuck)
-	s.fill()
+	s.placeMissing()
 	return s
 }
 
-// group is a demand that only some keys can meet: the copies missing of accounts that need at least so much, and that
-// miss at least so many copies. Of the keys in one place they can use only so much.
-type group struct {
-	missing int
-	// room is what a key can give to the group, bound what the keys in one place can, by dimension.
-	room  []int
-	bound [dimensions][]int
-	// given is what the open keys in one place give.
-	given [dimensions][]int
-	// short is what is lacking, by dimension: with two kinds of places each has to do.
-	short [dimensions]int
-}
-
-// shortfalls lists the demands that the open keys may not meet. All of them being met is necessary for
-// a plan, and with one kind of place sufficient.
-func (s *solver) shortfalls() []*group {
-	var groups []*group
-	accounts := s.hardestFirst()
-	for _, needs := range []Account{{}, {SHA512: true}, {Touch: true}, {SHA512: true, Touch: true}} {
-		for n, fewer := 1, 0; ; n++ {
-			some := slices.DeleteFunc(slices.Clone(accounts), func(a *account) bool {
-				return a.missing() < n || needs.SHA512 && !a.SHA512 || needs.Touch && !a.Touch
-			})
-			if len(some) == 0 {
-				break
-			}
-			if len(some) != fewer {
-				groups = append(groups, s.newGroup(some))
-			}
-			fewer = len(some)
+// waiting lists the accounts that miss copies, those with the least choice first.
+func (s *solver) waiting() []*account {
+	var list []*account
+	for i := range s.accounts {
+		if a := &s.accounts[i]; a.missing() > 0 && !a.NoSeed {
+			list = append(list, a)
 		}
 	}
-	return groups
+	slices.SortStableFunc(list, func(x, y *account) int {
+		return cmp.Or(cmp.Compare(y.needs(), x.needs()), cmp.Compare(y.wanted, x.wanted))
+	})
+	return list
 }
 
-func (s *solver) newGroup(accounts []*account) *group {
-	g := &group{room: make([]int, len(s.keys))}
-	for d := range g.bound {
-		g.bound[d], g.given[d] = make([]int, len(s.keys)), make([]int, len(s.keys))
-	}
-	for _, a := range accounts {
-		g.missing += a.missing()
-		s.count(g, a)
-	}
-	for i := range s.keys {
-		g.room[i] = max(0, min(g.room[i], s.keys[i].room))
-	}
-	g.short = [...]int{g.missing, g.missing}
-	for i := range s.keys {
-		if s.keys[i].open {
-			g.open(&s.keys[i])
-		}
-	}
-	return g
-}
+// needs counts what a key has to be able to do.
+func (a *account) needs() int { return count(a.SHA512) + count(a.Touch) }
 
-// count adds what an account could use of each key and each place.
-func (s *solver) count(g *group, a *account) {
-	var beside [dimensions][]int
-	for d := range beside {
-		beside[d] = make([]int, len(s.keys))
-	}
-	for _, sp := range a.spots {
-		for d, place := range s.keys[sp.key].place {
-			beside[d][place]++
-		}
-	}
-	for i := range s.keys {
-		if a.able[i] && !slices.ContainsFunc(a.spots, func(sp spot) bool { return sp.key == i }) {
-			g.room[i]++
-		}
-	}
-	for d := range beside {
-		for place, n := range beside[d] {
-			g.bound[d][place] += min(a.missing(), max(0, a.limit[d]-n))
-		}
-	}
-}
-
-// gain is by how much less would be lacking with one more key open.
-func (g *group) gain(k *key) int {
-	n := 0
-	for d := range g.short {
-		n += g.more(k, d)
-	}
-	return n
-}
-
-// more is by how much less would be lacking in one dimension.
-func (g *group) more(k *key, d int) int {
-	place := k.place[d]
-	return min(g.short[d], g.bound[d][place]-g.given[d][place], g.room[k.index])
-}
-
-func (g *group) open(k *key) {
-	for d := range g.short {
-		n := g.more(k, d)
-		g.short[d] -= n
-		g.given[d][k.place[d]] += n
-	}
-}
-
-// openFor opens keys until no demand is short that another key could meet, those first that meet the most.
-func (s *solver) openFor(groups []*group) {
-	for {
-		best, most := nowhere, 0
-		for i := range s.keys {
-			k := &s.keys[i]
-			if !k.usable || k.open {
-				continue
-			}
-			gain := 0
-			for _, g := range groups {
-				gain += g.gain(k)
-			}
-			if gain > most || gain == most && gain > 0 && k.Present && !s.keys[best].Present {
-				best, most = i, gain
-			}
-		}
-		if best == nowhere {
-			return
-		}
-		s.setOpen(best, true)
-		for _, g := range groups {
-			g.open(&s.keys[best])
-		}
-	}
-}
-
-// openMore opens one key after the other, each for a copy that found no room without it.
-func (s *solver) openMore() {
+// placeMissing places what is missing, and opens a key for each copy that finds no room without it.
+func (s *solver) placeMissing() {
 	hopeless := map[string]bool{}
-	for _, a := range s.hardestFirst() {
+	for _, a := range s.waiting() {
 		for a.missing() > 0 && !hopeless[s.signature(a)] {
-			hopeless[s.signature(a)] = !s.openOne(a)
+			if !s.place(a) && !s.openFor(a) {
+				hopeless[s.signature(a)] = true
+			}
 		}
 	}
 }
 
-func (s *solver) openOne(a *account) bool {
-	if s.place(a) {
-		return true
-	}
+func (s *solver) openFor(a *account) bool {
 	for i := range s.keys {
-		if !s.keys[i].usable || s.keys[i].open || s.keys[i].room < 1 {
+		if !s.mayOpen(i) || s.keys[i].room < 1 {
 			continue
 		}
 		s.setOpen(i, true)
@@ -177,25 +62,100 @@ func (s *solver) openOne(a *account) bool {
 	return false
 }
 
-// closeSome closes each key again that the others can do without.
-func (s *solver) closeSome() {
+func (s *solver) mayOpen(k int) bool  { return s.keys[k].usable && !s.keys[k].open }
+func (s *solver) mayClose(k int) bool { return s.keys[k].open && !s.keys[k].inUse }
+
+// openEnough opens as few keys as it takes until no demand is short that another key could meet.
+func (s *solver) openEnough() {
+	best := s.enough(nowhere)
 	for i := range s.keys {
-		if s.keys[i].open && !s.keys[i].inUse {
-			s.try([]int{i}, nowhere)
+		if s.mayOpen(i) {
+			if keys := s.enough(i); len(keys) < len(best) {
+				best = keys
+			}
 		}
 	}
-	for s.swapOne() {
+	for _, k := range best {
+		s.setOpen(k, true)
+	}
+	for _, d := range s.demands {
+		s.meet(d)
+		d.accepted = d.short
 	}
 }
 
-func (s *solver) swapOne() bool {
+// enough lists closed keys that meet all demands that can be met: one that is given, then those that meet the most. With one
+// kind of place and no needs no choice is better than the latter alone: each place gives with its largest key the most, and
+// nothing beyond its bound, so that what is taken first is never regretted.
+func (s *solver) enough(first int) []int {
+	for _, d := range s.demands {
+		s.meet(d)
+	}
+	var keys []int
+	for next := first; ; {
+		if next == nowhere {
+			next = s.mostGiving(keys)
+		}
+		if next == nowhere {
+			return keys
+		}
+		for _, d := range s.demands {
+			d.meet(&s.keys[next])
+		}
+		keys = append(keys, next)
+		next = nowhere
+	}
+}
+
+// mostGiving returns the closed key that meets the most of the demands beside the keys that were chosen; of keys that give as
+// much, one with the fewest keys in a place where a preference is for none; then one that is plugged in; then the first.
+func (s *solver) mostGiving(chosen []int) int {
+	best, most := nowhere, [3]int{}
+	for i := range s.keys {
+		if !s.mayOpen(i) || slices.Contains(chosen, i) {
+			continue
+		}
+		gain := 0
+		for _, d := range s.demands {
+			gain += d.gain(&s.keys[i], site) + d.gain(&s.keys[i], holder)
+		}
+		merits := [...]int{gain, -s.neighbours(i, chosen), count(s.keys[i].Present)}
+		if gain > 0 && (best == nowhere || slices.Compare(merits[:], most[:]) > 0) {
+			best, most = i, merits
+		}
+	}
+	return best
+}
+
+// neighbours counts the keys, open or chosen, in one place with a key where that is not preferred.
+func (s *solver) neighbours(k int, chosen []int) int {
+	n := 0
+	for d, rule := range s.rules {
+		for i := range s.keys {
+			if rule == Prefer && s.keys[i].place[d] == s.keys[k].place[d] && (s.keys[i].open || slices.Contains(chosen, i)) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// closeNeedless closes keys again that the others can do without, and pairs of keys for which one other will do.
+func (s *solver) closeNeedless() {
+	for i := range s.keys {
+		if s.mayClose(i) {
+			s.exchange([]int{i}, nowhere)
+		}
+	}
+	for s.mergeTwo() {
+	}
+}
+
+func (s *solver) mergeTwo() bool {
 	for i := range s.keys {
 		for j := range i {
-			if !s.keys[i].open || s.keys[i].inUse || !s.keys[j].open || s.keys[j].inUse || len(s.keys[i].holds) == 0 || len(s.keys[j].holds)==0 {
-				continue
-			}
 			for k := range s.keys {
-				if s.keys[k].usable && !s.keys[k].open && s.try([]int{i, j}, k) {
+				if s.mayClose(i) && s.mayClose(j) && s.mayOpen(k) && s.exchange([]int{i, j}, k) {
 					return true
 				}
 			}
@@ -204,56 +164,33 @@ func (s *solver) swapOne() bool {
 	return false
 }
 
-// try closes keys and opens another; if the copies on them find no other place, all is as before.
-func (s *solver) try(shut []int, open int) bool {
-	for _, k := range shut {
-		s.setOpen(k, false)
+// exchange closes keys and opens another, if every copy on them finds a place elsewhere.
+func (s *solver) exchange(shut []int, open int) bool {
+	swap := func(before bool) {
+		for _, k := range shut {
+			s.setOpen(k, before)
+		}
+		if open != nowhere {
+			s.setOpen(open, !before)
+		}
 	}
-	if open != nowhere {
-		s.setOpen(open, true)
-	}
-	s.groups2(func() { })
-	if s.enough() && s.evacuate(shut) {
+	swap(false)
+	if s.meetsDemands() && s.evacuate(shut) {
 		return true
 	}
-	for _, k := range shut {
-		s.setOpen(k, true)
-	}
-	if open != nowhere {
-		s.setOpen(open, false)
-	}
+	swap(true)
 	return false
 }
 
-func (s *solver) groups2(func()) {}
-
-func (s *solver) enough() bool {
-	for _, g := range s.groups {
-		short := [2]int{g.missing, g.missing}
-		for d := range short {
-			clear(g.given[d])
-			g.short[d] = g.missing
-		}
-		for i := range s.keys {
-			if s.keys[i].open {
-				g.open(&s.keys[i])
-			}
-		}
-		if g.short[0] > s.lack[g][0] || g.short[1] > s.lack[g][1] {
-			return false
-		}
-	}
-	return true
-}
-
+// evacuate brings the copies on closed keys elsewhere, or leaves all as it was.
 func (s *solver) evacuate(keys []int) bool {
-	n := len(s.log)
+	before := len(s.log)
 	for _, k := range keys {
 		for len(s.keys[k].holds) > 0 {
 			a := s.keys[k].holds[0]
 			s.drop(a, k)
 			if !s.place(a) {
-				s.undo(n)
+				s.undo(before)
 				return false
 			}
 		}

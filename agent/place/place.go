@@ -10,6 +10,8 @@
 // finds what the flow would.
 package place
 
+import "slices"
+
 // Rule says how strictly the copies of an account are kept in different places, that is, sites or holders. A key whose
 // place is not given is taken to be in a place of its own.
 type Rule int
@@ -21,7 +23,7 @@ const (
 	Apart Rule = iota
 	// Spread: never all copies of an account in one place. For two copies it is the same as Apart.
 	Spread
-	// Prefer: apart where that takes neither another key nor a move.
+	// Prefer: apart where that takes neither another key nor a move, as far as that is easy to see.
 	Prefer
 	// Ignore: places make no difference.
 	Ignore
@@ -122,15 +124,13 @@ type Unmet struct {
 
 // Plan is the way from what there is to what is wished for, as far as there is one.
 type Plan struct {
-	// Steps are in an order in which each can be done: there is room, and no account falls below the proved copies that it
-	// has or, if it has more, wants.
+	// Steps are in an order in which each can be done: there is room, and no account is ever left with fewer proved copies
+	// than it had or, if it had more, than are wished for.
 	Steps []Step
 	// Keys counts the keys that will hold copies.
 	Keys int
-	// Unmet lists what stays undone, in the order of the accounts.
+	// Unmet lists what stays undone, in the order of the accounts; Changes says what would help.
 	Unmet []Unmet
-	// Changes are what would help, the smallest first; each was tried.
-	Changes []Change
 }
 
 // Complete says that every wish is fulfilled once the steps are done.
@@ -138,8 +138,34 @@ func (p Plan) Complete() bool { return len(p.Unmet) == 0 }
 
 // Make plans. It takes milliseconds for hundreds of accounts.
 func Make(p Problem) Plan {
-	s := solve(p)
-	plan := Plan{Steps: s.steps(), Keys: s.keysInUse(), Unmet: s.unmet()}
-	plan.Changes = changes(p, plan.Unmet)
+	var plan Plan
+	s, now := solve(p), p
+	for left := -1; s.missing() != left; {
+		steps := s.steps()
+		plan.Steps = append(plan.Steps, steps...)
+		now = now.after(steps)
+		// What is removed last leaves room that nothing was planned for yet.
+		if left = s.missing(); left > 0 {
+			s = solve(now)
+		}
+	}
+	plan.Keys, plan.Unmet = newSolver(now).keysInUse(), s.unmet()
 	return plan
+}
+
+// after returns the problem as it is once the steps are done.
+func (p Problem) after(steps []Step) Problem {
+	accounts := make(map[string]*Account, len(p.Accounts))
+	p.Accounts = slices.Clone(p.Accounts)
+	for i := range p.Accounts {
+		accounts[p.Accounts[i].ID] = &p.Accounts[i]
+	}
+	for _, step := range steps {
+		a := accounts[step.Account]
+		a.Copies = slices.DeleteFunc(slices.Clone(a.Copies), func(c Copy) bool { return c.Key == step.Key })
+		if step.Kind != Remove {
+			a.Copies = append(a.Copies, Copy{Key: step.Key, Proved: true})
+		}
+	}
+	return p
 }

@@ -1,113 +1,212 @@
-package place
+package place_test
 
 import (
 	"fmt"
 	"math/rand/v2"
+	"reflect"
+	"slices"
 	"testing"
-	"time"
+
+	"github.com/oathd/oathd/agent/place"
 )
 
-func randomProblem(r *rand.Rand) Problem {
-	var p Problem
-	pick := func(n ...int) int { return n[r.IntN(len(n))] }
-	sites, holders := pick(0, 0, 1, 2, 2, 3, 4, 6), pick(0, 0, 0, 1, 2, 3, 5)
-	old := r.IntN(3) * 15
-	nk := 2 + r.IntN(49)
-	for i := range nk {
-		k := Key{ID: fmt.Sprint("k", i), Capacity: pick(32, 32, 64, 64, 28, 100), SHA512: r.IntN(100) >= old, Touch: r.IntN(100) >= old, Present: r.IntN(4) == 0}
-		if sites > 0 {
-			k.Site = fmt.Sprint("s", r.IntN(sites))
+// each tries n random problems: those that can be solved as far as can be told, or those that can't.
+func each(n int, possible bool, try func(seed uint64, r *rand.Rand, p place.Problem)) {
+	for seed := uint64(0); n > 0; seed++ {
+		r := rand.New(rand.NewPCG(2026, seed))
+		p := random(r)
+		if _, ok := fewest(p); ok == possible {
+			try(seed, r, p)
+			n--
 		}
-		if holders > 0 {
-			k.Holder = fmt.Sprint("h", r.IntN(holders))
-		}
-		p.Keys = append(p.Keys, k)
 	}
-	na := 1 + r.IntN(500)
-	mixed := r.IntN(3) == 0
-	for i := range na {
-		a := Account{ID: fmt.Sprint("a", i), Wanted: 2, SHA512: r.IntN(10) == 0, Touch: r.IntN(10) == 0, HOTP: r.IntN(30) == 0}
-		if mixed {
-			a.Wanted = pick(1, 2, 2, 2, 3)
+}
+
+// TestFewKeys: where nothing is fixed, no wish that can be fulfilled is refused, and all plans together take at most 1 %
+// more keys than can be proved to be needed.
+func TestFewKeys(t *testing.T) {
+	const instances = 1000
+	keys, bound, exact := 0, 0, 0
+	each(instances, true, func(seed uint64, _ *rand.Rand, p place.Problem) {
+		plan := place.Make(p)
+		if _, v := carryOut(p, plan); len(v.errors) > 0 || v.removes > 0 || !plan.Complete() {
+			t.Errorf("instance %d: %d removed, unmet %v, %q", seed, v.removes, plan.Unmet, v.errors)
 		}
-		p.Accounts = append(p.Accounts, a)
+		least, _ := fewest(p)
+		keys, bound = keys+plan.Keys, bound+least
+		if plan.Keys == least {
+			exact++
+		}
+	})
+	t.Logf("%d keys, at least %d are needed; the fewest in %d of %d instances", keys, bound, exact, instances)
+	if keys*100 > bound*101 {
+		t.Errorf("%d keys where %d might do: more than 1 %%", keys, bound)
+	}
+}
+
+// TestImpossible wants each change that is proposed to help, and no key of it to be needless.
+func TestImpossible(t *testing.T) {
+	kinds := map[place.ChangeKind]int{}
+	each(20, false, func(seed uint64, _ *rand.Rand, p place.Problem) {
+		plan := place.Make(p)
+		changes := place.Changes(p, plan.Unmet)
+		if _, v := carryOut(p, plan); len(v.errors) > 0 || plan.Complete() || len(changes) < 2 {
+			t.Errorf("instance %d: proposed %v, unmet %v, %q", seed, changes, plan.Unmet, v.errors)
+		}
+		for _, c := range changes {
+			kinds[c.Kind]++
+			if after := place.Make(c.Apply(p)); !after.Complete() {
+				t.Errorf("instance %d: %s does not help: %v", seed, c, after.Unmet)
+			}
+			if c.Kind == place.MoreKeys {
+				c.Keys = c.Keys[1:]
+				if place.Make(c.Apply(p)).Complete() {
+					t.Errorf("instance %d: %s is more than enough", seed, c)
+				}
+			}
+		}
+	})
+	t.Logf("proposed: %v", kinds)
+	for _, kind := range []place.ChangeKind{place.MoreKeys, place.FewerAccounts, place.FewerCopies, place.AnySite, place.AnyHolder} {
+		if kinds[kind] == 0 {
+			t.Errorf("%s was never proposed", kind)
+		}
+	}
+}
+
+// TestComeAndGo: a key that is lost costs as many new copies as it held, and hardly a move; a new key in its place, or beside
+// all others, costs none.
+func TestComeAndGo(t *testing.T) {
+	lost, moved, most := 0, 0, 0
+	each(100, true, func(seed uint64, r *rand.Rand, p place.Problem) {
+		plan := place.Make(p)
+		w, _ := carryOut(p, plan)
+		settled := w.after()
+		if again := place.Make(settled); len(again.Steps) > 0 {
+			t.Fatalf("instance %d: a plan that was carried out wants %d steps more", seed, len(again.Steps))
+		}
+		gone := r.IntN(len(p.Keys))
+		held := loses(&settled, gone)
+
+		spare := settled.Keys[gone]
+		spare.ID, spare.Lost = "spare", false
+		replaced := settled
+		replaced.Keys = append(slices.Clone(settled.Keys), spare)
+		plan = place.Make(replaced)
+		if _, v := carryOut(replaced, plan); len(v.errors) > 0 || !plan.Complete() || v.puts != held || v.removes != 0 {
+			t.Errorf("instance %d: replacing a key with %d copies: %d put, %d removed, %d unmet, %q", seed, held, v.puts, v.removes, len(plan.Unmet), v.errors)
+		}
+
+		plan = place.Make(settled)
+		_, v := carryOut(settled, plan)
+		if len(v.errors) > 0 {
+			t.Errorf("instance %d: losing a key with %d copies: %q", seed, held, v.errors)
+		}
+		if plan.Complete() && (v.puts != held+v.removes || v.removes > held) {
+			t.Errorf("instance %d: losing a key with %d copies: %d put, %d removed", seed, held, v.puts, v.removes)
+		}
+		lost, moved, most = lost+held, moved+v.removes, max(most, v.removes)
+	})
+	t.Logf("%d copies lost, %d others moved for their sake, %d at most for one key", lost, moved, most)
+	if moved*20 > lost {
+		t.Errorf("%d copies were moved for %d that were lost: more than one in twenty", moved, lost)
+	}
+}
+
+// loses marks a key as lost and returns how many copies it held.
+func loses(p *place.Problem, k int) int {
+	p.Keys = slices.Clone(p.Keys)
+	p.Keys[k].Lost = true
+	held := 0
+	for _, a := range p.Accounts {
+		if slices.ContainsFunc(a.Copies, func(c place.Copy) bool { return c.Key == p.Keys[k].ID }) {
+			held++
+		}
+	}
+	return held
+}
+
+// TestAnyState: whatever there is, every step can be done and nothing is lost on the way.
+func TestAnyState(t *testing.T) {
+	moves := 0
+	each(150, true, func(seed uint64, r *rand.Rand, p place.Problem) {
+		disorder(r, &p)
+		plan := place.Make(p)
+		w, v := carryOut(p, plan)
+		if len(v.errors) > 0 {
+			t.Fatalf("instance %d: %q", seed, v.errors)
+		}
+		moves += v.removes
+		if again := place.Make(w.after()); len(again.Steps) > 0 {
+			t.Errorf("instance %d: a plan that was carried out wants %d steps more, first %v", seed, len(again.Steps), again.Steps[0])
+		}
+		if !reflect.DeepEqual(plan, place.Make(p)) {
+			t.Errorf("instance %d: the same problem gives another plan", seed)
+		}
+	})
+	if moves == 0 {
+		t.Error("nothing was ever moved: the test is too easy")
+	}
+}
+
+// disorder puts copies on keys at random, and spoils the keys.
+func disorder(r *rand.Rand, p *place.Problem) {
+	p.Sites, p.Holders = place.Rule(r.IntN(4)), place.Rule(r.IntN(4))
+	for i := range p.Keys {
+		k := &p.Keys[i]
+		k.Used, k.Lost, k.Soft = r.IntN(10), r.IntN(8) == 0, r.IntN(12) == 0
+		if r.IntN(20) == 0 {
+			k.Capacity = 0
+		}
+	}
+	w := newWorld(*p)
+	for i := range p.Accounts {
+		a := &p.Accounts[i]
+		a.NoSeed = r.IntN(20) == 0
+		for range r.IntN(4) {
+			k := p.Keys[r.IntN(len(p.Keys))]
+			if _, there := w.copies[a.ID][k.ID]; there || w.room(k) < 1 {
+				continue
+			}
+			w.set(a.ID, k.ID, r.IntN(10) > 0)
+			a.Copies = append(a.Copies, place.Copy{Key: k.ID, Proved: w.copies[a.ID][k.ID]})
+		}
+		if r.IntN(10) == 0 {
+			a.Barred = append(a.Barred, p.Keys[r.IntN(len(p.Keys))].ID)
+		}
+	}
+}
+
+// big is 500 accounts and so many keys, at five sites and with three holders.
+func big(keys int) place.Problem {
+	var p place.Problem
+	for i := range keys {
+		p.Keys = append(p.Keys, place.Key{
+			ID: fmt.Sprint("key", i), Capacity: 32 + 32*(i%2), SHA512: i%7 > 0, Touch: i%11 > 0,
+			Site: fmt.Sprint("site", i%5), Holder: fmt.Sprint("holder", i/5%3),
+		})
+	}
+	for i := range 500 {
+		p.Accounts = append(p.Accounts, place.Account{ID: fmt.Sprint("account", i), Wanted: 2, SHA512: i%13 == 0, Touch: i%9 == 0, HOTP: i%50 == 0})
 	}
 	return p
 }
 
-func lower(p Problem) int {
-	lb := 0
-	s := newSolver(p)
-	for _, g := range s.shortfalls() {
-		for d := range dimensions {
-			n := 0
-			open := map[int]bool{}
-			for g.short[d] > 0 {
-				best, most := -1, 0
-				for i := range s.keys {
-					if !open[i] && s.keys[i].usable && g.more(&s.keys[i], d) > most {
-						best, most = i, g.more(&s.keys[i], d)
-					}
-				}
-				if best < 0 {
-					break
-				}
-				open[best] = true
-				n++
-				m := g.more(&s.keys[best], d)
-				g.short[d] -= m
-				g.given[d][s.keys[best].place[d]] += m
-			}
-			lb = max(lb, n)
+func BenchmarkMake(b *testing.B) {
+	p := big(50)
+	for b.Loop() {
+		if plan := place.Make(p); !plan.Complete() {
+			b.Fatal(plan.Unmet)
 		}
 	}
-	return lb
 }
 
-func TestTry(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	var keys, lbs, infeasible, off, necessary int
-	var slow, total time.Duration
-	for i := range 1000 {
-		p := randomProblem(r)
-		t0 := time.Now()
-		plan := Make(p)
-		d := time.Since(t0)
-		slow = max(slow, d)
-		total += d
-		if !plan.Complete() {
-			infeasible++
-			// is it really?
-			s := newSolver(p)
-			for i := range s.keys {
-				if s.keys[i].usable {
-					s.setOpen(i, true)
-				}
-			}
-			short := false
-			for _, g := range s.shortfalls() {
-				short = short || g.short[0] > 0 || g.short[1] > 0
-			}
-			if !short {
-				n := 0
-				for _, u := range plan.Unmet {
-					n += u.Missing
-				}
-				necessary++
-				t.Log(i, "not obviously infeasible", len(p.Accounts), len(p.Keys), n, s.rules)
-			}
-			continue
-		}
-		lb := lower(p)
-		keys += plan.Keys
-		lbs += lb
-		if plan.Keys > lb {
-			off++
-			if off < 40 {
-				s := newSolver(p)
-				t.Log(i, plan.Keys, lb, len(p.Accounts), len(p.Keys), s.rules)
-			}
+func BenchmarkChanges(b *testing.B) {
+	p := big(10)
+	plan := place.Make(p)
+	for b.Loop() {
+		if len(place.Changes(p, plan.Unmet)) == 0 {
+			b.Fatal("nothing helps")
 		}
 	}
-	t.Log("keys", keys, "bound", lbs, "infeasible", infeasible, "unexplained", necessary, "off", off, "slowest", slow, "mean", total/1000)
 }

@@ -3,6 +3,7 @@ package place
 import (
 	"math"
 	"slices"
+	"strconv"
 )
 
 // solver holds a plan while it is made: for each account the keys whose copies it counts on.
@@ -18,9 +19,9 @@ type solver struct {
 	moves    []move
 	// log lists what was put and dropped, so that it can be undone.
 	log []entry
-	groups []*group
-	lack map[*group][2]int
-	// stuck remembers what kinds of copies found no room, until something changes.
+	// demands are what closing a key again must not leave unmet.
+	demands []*demand
+	// stuck remembers what kinds of copies found no room, until keys are opened or closed.
 	stuck map[string]bool
 }
 
@@ -51,8 +52,9 @@ type account struct {
 	index, wanted int
 	// limit is how many copies may be in one place, by dimension.
 	limit [dimensions]int
-	// able says which keys can hold it at all.
-	able []bool
+	// able says which keys can hold it at all; accounts of one class are able alike, and want as many copies.
+	able  []bool
+	class string
 	// spots are the copies that the plan counts on, there the keys that hold one now, proved those where it is proved.
 	spots         []spot
 	there, proved []int
@@ -87,6 +89,11 @@ func newSolver(p Problem) *solver {
 	}
 	for i := range s.accounts {
 		s.occupy(&s.accounts[i])
+	}
+	for i := range s.keys {
+		if s.keys[i].inUse {
+			s.setOpen(i, true)
+		}
 	}
 	for i := range s.accounts {
 		s.keep(&s.accounts[i])
@@ -151,7 +158,23 @@ func (s *solver) newAccount(index int, a Account) account {
 		k := &s.keys[i]
 		acc.able[i] = k.usable && (k.SHA512 || !a.SHA512) && (k.Touch || !a.Touch) && !slices.Contains(a.Barred, k.ID)
 	}
+	acc.class = acc.classify()
 	return acc
+}
+
+func (a *account) classify() string {
+	class := strconv.AppendInt(nil, int64(a.wanted), 10)
+	for _, able := range a.able {
+		class = append(class, "-+"[count(able)])
+	}
+	return string(class)
+}
+
+func count(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
 }
 
 // occupy counts the copies that are there against the keys' room.
@@ -162,7 +185,7 @@ func (s *solver) occupy(a *account) {
 		if at < 0 || !k.usable {
 			continue
 		}
-		// What is there, can be there.
+		// What is there can be there, whatever is known of the key.
 		a.able[i] = true
 		a.there = append(a.there, i)
 		if a.Copies[at].Proved {
@@ -175,28 +198,49 @@ func (s *solver) occupy(a *account) {
 
 // keep counts on as many copies that are there as are wished for and as the rules allow, on proved ones first.
 func (s *solver) keep(a *account) {
-	for _, i := range a.there {
-		s.keys[i].open = true
+	there := slices.Concat(a.proved, slices.DeleteFunc(slices.Clone(a.there), func(k int) bool { return slices.Contains(a.proved, k) }))
+	for _, sp := range s.choose(*a, there[:min(len(there), chosenFrom)]) {
+		s.put(a, sp.key, kept)
 	}
-	for _, list := range [...][]int{a.proved, a.there} {
-		for _, i := range list {
-			if len(a.spots) < a.wanted && s.fits(a, i, nowhere) {
-				a.spots = append(a.spots, spot{i, kept})
-				s.keys[i].holds = append(s.keys[i].holds, a)
-			}
-		}
+}
+
+// chosenFrom is of how many copies the best choice is looked for: each doubles the work, and nobody has as many.
+const chosenFrom = 12
+
+// choose returns the most copies that may be together, beside those that were chosen before: of the first ones, if possible.
+func (s *solver) choose(a account, from []int) []spot {
+	if len(from) == 0 || a.missing() == 0 {
+		return a.spots
 	}
+	var with []spot
+	if s.fits(&a, from[0], nowhere) {
+		b := a
+		b.spots = append(slices.Clip(a.spots), spot{from[0], kept})
+		with = s.choose(b, from[1:])
+	}
+	if len(with) == min(a.wanted, len(a.spots)+len(from)) {
+		return with
+	}
+	if without := s.choose(a, from[1:]); len(without) > len(with) {
+		return without
+	}
+	return with
 }
 
 // nowhere is no key.
 const nowhere = -1
 
-// fits says whether a copy may be on an open key beside the account's other copies, but for the one that leaves another.
+// fits says whether a copy may go to an open key, beside the account's other copies but for the one that leaves another key.
 func (s *solver) fits(a *account, to, leaving int) bool {
-	k := &s.keys[to]
-	if !k.open || !a.able[to] {
+	return s.keys[to].open && s.suits(a, to, leaving)
+}
+
+// suits says the same of a key that may be closed.
+func (s *solver) suits(a *account, to, leaving int) bool {
+	if !a.able[to] {
 		return false
 	}
+	k := &s.keys[to]
 	var beside [dimensions]int
 	for _, sp := range a.spots {
 		switch {
@@ -214,12 +258,20 @@ func (s *solver) fits(a *account, to, leaving int) bool {
 	return beside[site] < a.limit[site] && beside[holder] < a.limit[holder]
 }
 
+// reaches says whether a copy may be on an open key, and at once.
+func (s *solver) reaches(a *account, to int) bool { return s.fits(a, to, nowhere) && s.hasRoom(a, to) }
+
 // hasRoom says whether a copy that fits can be there: one that is there already needs no room.
 func (s *solver) hasRoom(a *account, k int) bool {
 	return s.keys[k].room > 0 || slices.Contains(a.there, k)
 }
 
 func (a *account) missing() int { return a.wanted - len(a.spots) }
+
+// kindOn returns the kind of the copy that the plan counts on, on a key that holds one.
+func (a *account) kindOn(k int) spotKind {
+	return a.spots[slices.IndexFunc(a.spots, func(sp spot) bool { return sp.key == k })].kind
+}
 
 // entry is a change of what the plan counts on.
 type entry struct {
@@ -254,11 +306,9 @@ func (s *solver) put(a *account, k int, kind spotKind) {
 
 // drop no longer counts on a copy.
 func (s *solver) drop(a *account, k int) spotKind {
-	i := slices.IndexFunc(a.spots, func(sp spot) bool { return sp.key == k })
-	kind := a.spots[i].kind
-	a.spots = slices.Delete(a.spots, i, i+1)
-	holds := s.keys[k].holds
-	s.keys[k].holds = slices.Delete(holds, slices.Index(holds, a), slices.Index(holds, a)+1)
+	kind := a.kindOn(k)
+	a.spots = slices.DeleteFunc(a.spots, func(sp spot) bool { return sp.key == k })
+	s.keys[k].holds = slices.DeleteFunc(s.keys[k].holds, func(b *account) bool { return b == a })
 	if kind != kept {
 		s.take(k, -1)
 	}

@@ -78,6 +78,8 @@ var banned = []ban{
 		why: "the core gets its bay as an interface and its settings as values, so that it runs in a test as it runs in life"},
 	{from: []string{"*"}, but: []string{"ipc/bus"}, imports: []string{"github.com/godbus/*"},
 		why: "what strangers send over the bus can end a program that leaves all of it to godbus; one package knows how"},
+	{from: []string{"*"}, but: []string{"agent"}, imports: []string{"agent/place"},
+		why: "a plan is made of what the agent knows, and carried out by it: everybody else asks the agent"},
 	{from: []string{"ipc/socket", "ipc/bus"}, imports: []string{"hw/*", "ledger", "config"},
 		why: "the front door asks the agent, the only owner of mutable state"},
 	{from: []string{"ipc/client"}, imports: []string{"oath/*", "hw", "hw/*", "ledger", "config", "agent", "ipc/socket", "+"},
