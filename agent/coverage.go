@@ -32,6 +32,7 @@ func (a *Agent) Coverage() api.Coverage {
 			c.AtRisk++
 		}
 	}
+	c.Losses = v.losses()
 	c.Reminders = a.reminders(v)
 	return c
 }

@@ -339,6 +339,9 @@ type Coverage struct {
 	// Safe, AtRisk count the rows; AtRisk is all that is neither safe nor superseded.
 	Safe   int `json:"safe"`
 	AtRisk int `json:"at_risk"`
+	// Losses say what it would cost to lose a key, all keys at a site, or all that one person has: first the keys in their order,
+	// then sites, then holders.
+	Losses []Loss `json:"losses"`
 	// Reminders are what people tend to put off: drills, runbooks.
 	Reminders []string `json:"reminders,omitempty"`
 }
