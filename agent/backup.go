@@ -249,7 +249,7 @@ func (a *Agent) meetAgain(d *draft) {
 
 // putAll puts all rows of a book. The copies come last but one: they make pending seeds live.
 func (d *draft) putAll(b *ledger.Book) error {
-	for _, err := range []error{each(b.Keys, d.putKey), each(b.Seeds, d.putSeed), each(b.Accounts, d.putAccount), each(b.Copies, d.putCopy), each(b.Intents, d.putIntent)} {
+	for _, err := range []error{each(b.Keys, d.putKey), each(b.Seeds, d.putSeed), each(b.Accounts, d.putAccount), each(b.Copies, d.putCopy), each(b.Intents, d.putIntent), each(b.Rotations, d.putRotation)} {
 		if err != nil {
 			return err
 		}

@@ -193,6 +193,14 @@ func (d *draft) putAccount(a ledger.Account) error {
 }
 
 func (d *draft) dropAccount(a ledger.Account) error {
+	for _, r := range d.rotations {
+		if r.Account != a.ID && r.Successor != a.ID {
+			continue
+		}
+		if err := d.dropRotation(r); err != nil {
+			return err
+		}
+	}
 	drop(d, d.accounts, a.ID)
 	if d.owners[a.Seed] == a.ID {
 		drop(d, d.owners, a.Seed)

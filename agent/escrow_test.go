@@ -134,10 +134,14 @@ func TestAddWithoutEscrowSaysSo(t *testing.T) {
 
 // TestAddAgainPutsIntoEscrow: what was there before the escrow gets into it when its seed is at hand again.
 func TestAddAgainPutsIntoEscrow(t *testing.T) {
-	r, _, _ := twoKeys(t)
+	main, spare := pair(t, "")
+	enroll(t, main)
+	r := newRig(t)
+	r.adoptNew(main, "main")
+	r.adoptNew(spare, "spare")
 	r.mustAdd(first)
 	s := safe{rig: r}
-	made, page, err := r.EscrowInit(t.Context(), tester, api.EscrowInitRequest{Recovery: "paper"}, secrets("correct horse"))
+	made, page, err := r.EscrowInit(t.Context(), tester, api.EscrowInitRequest{Keys: []string{"main"}, Recovery: "paper"}, secrets(""))
 	if err != nil || len(made.Without) != 1 || made.Without[0].Label != "GitHub:me" {
 		t.Fatalf("%v, %+v", err, made)
 	}
@@ -383,7 +387,7 @@ func TestDrillFindsFaults(t *testing.T) {
 	}
 	swap(0, 1)
 	d, err := s.drill(onPaper, s.paper)
-	if err != nil || len(d.Faults) != 2 || d.Faults[0].Error.Code != api.CodeEscrow || d.Faults[0].Label == "" {
+	if err != nil || len(d.Faults) != 2 || d.Faults[0].Error.Code != api.CodeProofFailed || d.Faults[0].Label == "" {
 		t.Fatalf("%v, %+v", err, d)
 	}
 	if !d.Recipient.DrilledAt.IsZero() || !s.Escrow().Recipients[1].DrilledAt.IsZero() {
@@ -392,7 +396,7 @@ func TestDrillFindsFaults(t *testing.T) {
 	k := s.fresh(3, "new")
 	forget(k)
 	_, err = s.restore(api.RestoreRequest{To: []string{"new"}, Accounts: []string{one.ID, two.ID}})
-	wantCode(t, err, api.CodeEscrow)
+	wantCode(t, err, api.CodeProofFailed)
 	if len(program{t: t, k: k}.ids()) != 0 {
 		t.Error("something was written")
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -62,7 +63,10 @@ func (f *finishing) gather(match func(ledger.Intent) bool) map[string][]ledger.I
 		}
 	}
 	for _, intents := range byKey {
-		slices.SortFunc(intents, func(x, y ledger.Intent) int { return strings.Compare(x.CredID+x.ID, y.CredID+y.ID) })
+		// What is to be deleted makes room, and frees the name that another is to get.
+		slices.SortFunc(intents, func(x, y ledger.Intent) int {
+			return cmp.Or(boolCompare(x.Kind != intentDelete, y.Kind != intentDelete), strings.Compare(x.CredID, y.CredID), strings.Compare(x.ID, y.ID))
+		})
 	}
 	return byKey
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -193,6 +194,28 @@ func ventures() []venture {
 			done: func(o *ordeal) error {
 				if _, err := o.Account("GitHub:me"); api.CodeOf(err) != api.CodeNotFound {
 					return fmt.Errorf("it is still there: %v", err)
+				}
+				return nil
+			}},
+		{name: "rotate",
+			run: func(o *ordeal) error {
+				if err := o.lose("spare"); err != nil {
+					return err
+				}
+				if err := settled(o.rotate("GitHub:me", nextSeed, "main")); err != nil {
+					return err
+				}
+				if o.account("GitHub:me").Rotating == "" {
+					return nil // the first time ended it
+				}
+				return settled(o.endRotation(false))
+			},
+			done: func(o *ordeal) error {
+				if got := states(o.account("GitHub:me")); len(got) != 1 || got["main"] != api.CopyProved {
+					return fmt.Errorf("it is %v", got)
+				}
+				if ids := (program{t: o.t, k: o.main}).ids(); slices.ContainsFunc(ids, func(id string) bool { return strings.Contains(id, "(") }) {
+					return fmt.Errorf("main holds %q", ids)
 				}
 				return nil
 			}},

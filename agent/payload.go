@@ -45,15 +45,15 @@ func readPayload(r ledger.EscrowRow) (payload, error) {
 	return p, nil
 }
 
-// content opens a payload. One that says of itself that it is another account's, and that account is there, was put into its
-// place by somebody else.
+// content opens a payload. A runbook that says of itself that it is another account's, and that account is there, was put into
+// its place by somebody else; for a seed, its fingerprint tells.
 func (a *Agent) content(open *escrow.Open, p payload) (*oath.Secret, error) {
 	a.mu.Lock()
 	_, elsewhere := a.book.accounts[p.Entry.ID]
 	row := a.book.accounts[p.account]
 	a.mu.Unlock()
 	label := oath.Account{Issuer: row.Issuer, Name: row.Name}.Label()
-	if p.Entry.ID != p.account && elsewhere {
+	if p.Entry.Kind == escrow.Runbook && p.Entry.ID != p.account && elsewhere {
 		return nil, refuse(api.CodeEscrow, "somebody changed the ledger's file: go back to a backup",
 			"cannot open the %s of %s: it is that of another account", p.Entry.Kind, label)
 	}

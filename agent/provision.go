@@ -33,6 +33,8 @@ type provision struct {
 	steps  teller
 	// verb is what the audit log calls it, "add" if it is empty.
 	verb string
+	// also, if set, belongs into the commit with the intents.
+	also func(*draft) error
 
 	// mu guards the items' claims and outcomes.
 	mu sync.Mutex
@@ -62,7 +64,10 @@ func (p *provision) intend() error {
 				return err
 			}
 		}
-		return nil
+		if p.also == nil {
+			return nil
+		}
+		return p.also(d)
 	})
 }
 

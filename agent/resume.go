@@ -85,6 +85,9 @@ func (f *finishing) finishDelete(v *visit, i ledger.Intent) finished {
 	if fatal(err) {
 		return finished{intent: i, state: api.CopyPending, err: err}
 	}
+	if is == different && f.a.becomes(i.Key, i.CredID) {
+		return gone // and what got its name since is meant to have it
+	}
 	if is == different {
 		gone.state, gone.err = api.CopyMismatch, refuse(api.CodeProofFailed, "it is an account of its own now: \"oathctl accounts\" shows it",
 			"cannot remove %s: %s holds another seed under this name, which was left alone", i.CredID, f.a.keyLabel(i.Key))
@@ -95,6 +98,18 @@ func (f *finishing) finishDelete(v *visit, i ledger.Intent) finished {
 	}
 	v.removed(i.CredID)
 	return gone
+}
+
+// becomes reports whether another credential on the key is to get that id.
+func (a *Agent) becomes(key, cred string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, i := range a.book.intents {
+		if i.Kind == intentRename && i.Key == key && i.NewCredID == cred {
+			return true
+		}
+	}
+	return false
 }
 
 // finishRename renames, or finds it done. A key that can't keeps the old name; the account has the new one.

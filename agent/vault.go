@@ -21,6 +21,8 @@ type vaulted struct {
 	// escrow tells what is in it, edition counts its changes: what was read under an earlier edition may be stale.
 	escrow  map[escrowRef]ledger.Escrowed
 	edition int
+	// rotations are the accounts that are getting another seed.
+	rotations map[string]ledger.Rotation
 }
 
 // escrowRef is the identity of a payload.
@@ -30,12 +32,15 @@ type escrowRef struct {
 }
 
 func newVaulted(b *ledger.Book) vaulted {
-	v := vaulted{drills: map[string]time.Time{}, escrow: make(map[escrowRef]ledger.Escrowed, len(b.Escrow))}
+	v := vaulted{drills: map[string]time.Time{}, rotations: map[string]ledger.Rotation{}, escrow: make(map[escrowRef]ledger.Escrowed, len(b.Escrow))}
 	if b.Vault != nil {
 		v.vault, v.trouble = escrow.ParseVault(b.Vault)
 	}
 	for recipient, at := range b.Drills {
 		v.drills[recipient] = at
+	}
+	for _, r := range b.Rotations {
+		v.rotations[r.Account] = r
 	}
 	for _, e := range b.Escrow {
 		v.escrow[escrowRef{e.Account, escrow.Kind(e.Kind)}] = e
@@ -154,20 +159,25 @@ func (d *draft) dropPayload(ref escrowRef) error {
 // one seed.
 func (d *draft) moveEscrow(from, to string) error {
 	for _, kind := range []escrow.Kind{escrow.Seed, escrow.Runbook} {
-		old, into := escrowRef{from, kind}, escrowRef{to, kind}
-		e, there := d.escrow[old]
-		if _, taken := d.escrow[into]; taken || !there {
-			continue
-		}
-		e.Account = to
-		drop(d, d.escrow, old)
-		put(d, d.escrow, into, e)
-		d.edited()
-		if err := d.tx.MoveEscrow(from, string(kind), to); err != nil {
+		if err := d.movePayload(escrowRef{from, kind}, to); err != nil {
 			return err
 		}
 	}
 	return d.dropEscrow(from)
+}
+
+// movePayload makes a payload another account's, if that has none of the kind.
+func (d *draft) movePayload(ref escrowRef, to string) error {
+	into := escrowRef{to, ref.kind}
+	e, there := d.escrow[ref]
+	if _, taken := d.escrow[into]; taken || !there {
+		return nil
+	}
+	e.Account = to
+	drop(d, d.escrow, ref)
+	put(d, d.escrow, into, e)
+	d.edited()
+	return d.tx.MoveEscrow(ref.account, string(ref.kind), to)
 }
 
 // inEscrow reports whether the escrow has an account's seed.
@@ -216,6 +226,11 @@ func (a *Agent) viewEscrow(v *view) {
 			acc.Escrow = api.EscrowState(e.State)
 		case ref.kind == escrow.Runbook:
 			acc.RunbookAt = e.ChangedAt
+		}
+	}
+	for _, r := range a.book.rotations {
+		if acc := v.accounts[r.Account]; acc != nil {
+			acc.Rotating = r.Successor
 		}
 	}
 }

@@ -25,6 +25,8 @@ type Book struct {
 	Vault  []byte
 	Drills map[string]time.Time
 	Escrow []Escrowed
+
+	Rotations []Rotation
 }
 
 // Key is a key that the user adopted. Times are in UTC seconds everywhere in this package, and zero
@@ -116,6 +118,12 @@ type Escrowed struct {
 type EscrowRow struct {
 	Escrowed
 	Entry, Ciphertext []byte
+}
+
+// Rotation says that an account is getting another seed, which Successor has until then.
+type Rotation struct {
+	Account, Successor string
+	BegunAt            time.Time
 }
 
 // NewID draws an id: 10 characters of lower-case base32, fit for a D-Bus path.

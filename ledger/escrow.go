@@ -64,6 +64,17 @@ func (t *Tx) Rebuild(salt []byte, step uint64) error {
 	return t.exec("keep salt and step", "UPDATE meta SET salt = ?, step = ?", salt, int64(step))
 }
 
+// PutRotation notes that an account is getting another seed.
+func (t *Tx) PutRotation(r Rotation) error {
+	return t.exec("keep the rotation of account "+r.Account, `INSERT INTO rotations VALUES (?, ?, ?)
+		ON CONFLICT DO UPDATE SET successor = excluded.successor, begun_at = excluded.begun_at`, r.Account, r.Successor, seconds(r.BegunAt))
+}
+
+// DeleteRotation forgets it.
+func (t *Tx) DeleteRotation(account string) error {
+	return t.exec("delete the rotation of account "+account, "DELETE FROM rotations WHERE account = ?", account)
+}
+
 // Escrow reads the payloads of some accounts, or of all if none is named, in the order of the accounts.
 func (l *Ledger) Escrow(ctx context.Context, accounts ...string) (rows []EscrowRow, err error) {
 	err = l.read(ctx, func(tx *sql.Tx) error {
@@ -101,6 +112,17 @@ func (b *Book) loadDrills(tx *sql.Tx) error {
 		b.Drills = drills
 	}
 	return err
+}
+
+func (b *Book) loadRotations(tx *sql.Tx) error {
+	return each(tx, "SELECT account, successor, begun_at FROM rotations ORDER BY account", func(scan func(...any) error) error {
+		var r Rotation
+		var begun sql.NullInt64
+		err := scan(&r.Account, &r.Successor, &begun)
+		r.BegunAt = moment(begun)
+		b.Rotations = append(b.Rotations, r)
+		return err
+	})
 }
 
 func (b *Book) loadEscrow(tx *sql.Tx) error {

@@ -111,6 +111,23 @@ func TestReplaceBreaksOff(t *testing.T) {
 	wantRows(t, l, escrowSample())
 }
 
+func TestRotations(t *testing.T) {
+	l, path := fresh(t)
+	want := sample()
+	want.Rotations = []Rotation{{"a1", "a2", day(5)}}
+	change(t, l, "put", func(tx *Tx) error { return errors.Join(put(tx, sample()), tx.PutRotation(want.Rotations[0])) })
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l = reopen(t, path)
+	same(t, load(t, l), want)
+	if err := l.Change(t.Context(), "test", "put", func(tx *Tx) error { return tx.PutRotation(Rotation{Account: "a2", Successor: "nobody"}) }); err == nil {
+		t.Error("a rotation to nobody was kept")
+	}
+	change(t, l, "done", func(tx *Tx) error { return tx.DeleteRotation("a1") })
+	same(t, load(t, l), sample())
+}
+
 func TestRebuild(t *testing.T) {
 	l, path := fresh(t)
 	salt := []byte(strings.Repeat("s", 32))
@@ -133,7 +150,7 @@ func TestMigrateFromFirst(t *testing.T) {
 	l, path := fresh(t)
 	change(t, l, "put", func(tx *Tx) error { return put(tx, sample()) })
 	for _, back := range []string{
-		"DROP TABLE escrow", "DROP TABLE vault", "DROP TABLE drills",
+		"DROP TABLE escrow", "DROP TABLE vault", "DROP TABLE drills", "DROP TABLE rotations",
 		schema1[strings.Index(schema1, "CREATE TABLE escrow"):strings.Index(schema1, "CREATE TABLE audit")],
 		fmt.Sprintf("PRAGMA user_version = %d", 1),
 	} {

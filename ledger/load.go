@@ -14,7 +14,7 @@ func (l *Ledger) Load(ctx context.Context) (*Book, error) {
 	err := l.read(ctx, func(tx *sql.Tx) error {
 		for _, load := range []func(*sql.Tx) error{
 			b.loadMeta, b.loadKeys, b.loadDeviceIDs, b.loadSeeds, b.loadAccounts, b.loadCopies, b.loadIntents,
-			b.loadVault, b.loadDrills, b.loadEscrow,
+			b.loadVault, b.loadDrills, b.loadEscrow, b.loadRotations,
 		} {
 			if err := load(tx); err != nil {
 				return err

@@ -16,7 +16,7 @@ const applicationID = 0x6f617468
 
 // migrations bring a ledger forward, one version each; user_version counts those that were applied. What
 // was once released is never edited.
-var migrations = []string{schema1, schema2}
+var migrations = []string{schema1, schema2, schema3}
 
 // schema1: times are UTC seconds and NULL where unknown. References are checked when a transaction
 // commits, so their order inside it is free. `used` keeps the order in which steps were marked (mark).
@@ -145,6 +145,15 @@ CREATE TABLE escrow (
 	state      TEXT    NOT NULL,
 	changed_at INTEGER,
 	PRIMARY KEY (account, kind)
+) STRICT, WITHOUT ROWID;
+`
+
+// schema3 makes place for accounts that are getting another seed.
+const schema3 = `
+CREATE TABLE rotations (
+	account   TEXT    NOT NULL PRIMARY KEY REFERENCES accounts DEFERRABLE INITIALLY DEFERRED,
+	successor TEXT    NOT NULL REFERENCES accounts DEFERRABLE INITIALLY DEFERRED,
+	begun_at  INTEGER
 ) STRICT, WITHOUT ROWID;
 `
 

@@ -128,7 +128,9 @@ type Account struct {
 	// Escrow says whether the escrow has its seed; RunbookAt is when its runbook was last written or confirmed.
 	Escrow    EscrowState `json:"escrow,omitempty"`
 	RunbookAt time.Time   `json:"runbook_at,omitzero"`
-	Copies    []Copy      `json:"copies"`
+	// Rotating is the id of the account that has its next seed, while it is getting one.
+	Rotating string `json:"rotating,omitempty"`
+	Copies   []Copy `json:"copies"`
 }
 
 // Label returns "issuer:name", or the name alone.

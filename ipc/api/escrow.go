@@ -193,6 +193,25 @@ type RunbookSetRequest struct {
 	TextBytes int `json:"text_bytes"`
 }
 
+// RotateRequest begins to give an account another seed, which follows. It is written under a temporary name; the old one stays until
+// the end (RotateEndRequest).
+type RotateRequest struct {
+	// New is what the service gave. Its names are not used; what else is left out is as it was.
+	New NewAccount `json:"new"`
+	// To names the keys; empty: those that have the account now.
+	To          []string `json:"to,omitempty"`
+	WaitSeconds int      `json:"wait_seconds,omitempty"`
+}
+
+// RotateEndRequest ends a rotation.
+type RotateEndRequest struct {
+	// GiveUp removes the new seed; otherwise the service has taken its codes, and the old seed is removed.
+	GiveUp bool `json:"give_up,omitempty"`
+}
+
+// Lengths: the seed.
+func (r *RotateRequest) Lengths() []*int { return []*int{&r.New.SeedBytes} }
+
 // Lengths are where a request says how long its secrets are, in the order in which they follow it.
 func (r *EscrowInitRequest) Lengths() []*int { return []*int{&r.PassphraseBytes} }
 

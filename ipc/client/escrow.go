@@ -84,6 +84,16 @@ func (c *Client) Withdraw(ctx context.Context, account string) (api.Report, erro
 	return call[api.Report](ctx, c, request{method: "DELETE", path: path("/v1/accounts", account) + parameters([]string{"keep", "true"})})
 }
 
+// Rotate begins to give an account another seed, which stays the caller's to wipe.
+func (c *Client) Rotate(ctx context.Context, account string, r api.RotateRequest, seed *oath.Secret, step func(api.Step)) (api.Report, error) {
+	return c.report(ctx, post("/v1/accounts", account, "rotate").withSecrets(&r, seed), step)
+}
+
+// RotateEnd ends a rotation: the service took the new codes, or it is given up.
+func (c *Client) RotateEnd(ctx context.Context, account string, r api.RotateEndRequest) (api.Report, error) {
+	return call[api.Report](ctx, c, post("/v1/accounts", account, "rotate", "end").withJSON(r))
+}
+
 // SetRunbook replaces an account's runbook, or forgets it if the text is empty. text stays the caller's.
 func (c *Client) SetRunbook(ctx context.Context, account string, text *oath.Secret) (api.Account, error) {
 	return call[api.Account](ctx, c, post("/v1/accounts", account, "runbook").withSecrets(&api.RunbookSetRequest{}, text))

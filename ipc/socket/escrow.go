@@ -1,10 +1,12 @@
 package socket
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/oathd/oathd/agent"
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath"
 )
 
 // escrows is what concerns the escrow. Each request that needs it open brings what opens it.
@@ -20,6 +22,8 @@ func escrows(a *agent.Agent) []route {
 		{"POST /v1/restore", unsealedStream(a.Restore)},
 		{"POST /v1/resume", unsealedStream(a.ResumeWith)},
 		{"POST /v1/keys/{name}/lost", unsealed(maxPassword, a.KeyLost)},
+		{"POST /v1/accounts/{name}/rotate", rotate(a)},
+		{"POST /v1/accounts/{name}/rotate/end", named(a.RotateEnd)},
 		{"POST /v1/accounts/{name}/runbook", unsealed(maxRunbook, a.SetRunbook)},
 		{"POST /v1/accounts/{name}/runbook/show", runbook(a)},
 	}
@@ -37,6 +41,15 @@ func backup(a *agent.Agent) handler {
 		}
 		write(w, http.StatusOK, []string{api.BackupType}, file)
 		return nil
+	}
+}
+
+// rotate answers with steps and a report.
+func rotate(a *agent.Agent) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		return unsealedStream(func(ctx context.Context, who agent.Caller, req api.RotateRequest, secrets []*oath.Secret, step func(api.Step)) (api.Report, error) {
+			return a.Rotate(ctx, who, r.PathValue("name"), req, secrets, step)
+		})(w, r)
 	}
 }
 

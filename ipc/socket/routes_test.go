@@ -125,7 +125,7 @@ func TestRoutes(t *testing.T) {
 	for _, route := range []string{
 		"GET /v1/status", "GET /v1/keys", "GET /v1/accounts", "GET /v1/names", "GET /v1/coverage", "GET /v1/audit", "GET /v1/events", "GET /v1/soft",
 		"POST /v1/code", "POST /v1/accounts", "POST /v1/verify", "POST /v1/resume",
-		"POST /v1/accounts/x/rename", "DELETE /v1/accounts/x", "POST /v1/accounts/x/runbook", "POST /v1/accounts/x/runbook/show",
+		"POST /v1/accounts/x/rename", "DELETE /v1/accounts/x", "POST /v1/accounts/x/rotate", "POST /v1/accounts/x/rotate/end", "POST /v1/accounts/x/runbook", "POST /v1/accounts/x/runbook/show",
 		"GET /v1/escrow", "POST /v1/escrow/init", "POST /v1/escrow/recipients", "POST /v1/escrow/recipients/remove",
 		"POST /v1/escrow/drill", "POST /v1/escrow/backup", "POST /v1/escrow/open", "POST /v1/restore", "POST /v1/keys/x/lost",
 		"POST /v1/keys/x/adopt", "POST /v1/keys/x/label", "POST /v1/keys/x/site", "POST /v1/keys/x/holder", "POST /v1/keys/x/reset",
@@ -158,7 +158,7 @@ func TestCodesDoorIsShut(t *testing.T) {
 		}
 		tried++
 	}
-	if tried != 31 {
+	if tried != 33 {
 		t.Errorf("%d routes were tried; is each new one private on purpose?", tried)
 	}
 	if o.Soft.List()[0].Plugged != true {
