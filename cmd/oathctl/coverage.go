@@ -40,6 +40,7 @@ func coverageWords(c api.Coverage, columns int) []string {
 	lines := matrix(c, columns)
 	lines = append(lines, "")
 	lines = append(lines, legend(c, columns)...)
+	lines = append(lines, losses(c, columns)...)
 	lines = append(lines, advice(c, columns)...)
 	return append(lines, "", summary(c))
 }

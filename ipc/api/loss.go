@@ -1,5 +1,7 @@
 package api
 
+import "slices"
+
 // LossKind says what is lost.
 type LossKind string
 
@@ -24,3 +26,8 @@ type Loss struct {
 
 // Costs says whether anything would be lost, or left to the escrow.
 func (l Loss) Costs() bool { return len(l.Accounts)+len(l.Escrow) > 0 }
+
+// Distinct lists the losses but for places with one key: they cost what that key costs.
+func (c Coverage) Distinct() []Loss {
+	return slices.DeleteFunc(slices.Clone(c.Losses), func(l Loss) bool { return l.Kind != LossKey && len(l.Keys) == 1 })
+}
