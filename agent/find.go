@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -109,9 +110,32 @@ func (k *keyView) parenthesis() string {
 // Accounts lists the accounts whose label contains query in any case; all for "".
 func (a *Agent) Accounts(query string) []api.Account {
 	v := a.view.Load()
-	list := make([]api.Account, 0, len(v.accountList))
+	return page(v.accountList, query, len(v.accountList))
+}
+
+// AccountsPage lists at most limit of the accounts that Accounts lists, those behind the account with the id after; from
+// the first on for "". Fewer than limit are the last. An account that is no longer there is api.CodeNotFound.
+func (a *Agent) AccountsPage(query, after string, limit int) ([]api.Account, error) {
+	v := a.view.Load()
+	if after == "" {
+		return page(v.accountList, query, limit), nil
+	}
+	last := v.accounts[after]
+	if last == nil {
+		return nil, refuse(api.CodeNotFound, "begin with the first page again", "cannot go on behind account %q: it is no longer there", after)
+	}
+	i, _ := slices.BinarySearchFunc(v.accountList, last, byNameAndID)
+	return page(v.accountList[i+1:], query, limit), nil
+}
+
+// page lists the first accounts whose label contains query.
+func page(accounts []*accountView, query string, limit int) []api.Account {
+	list := make([]api.Account, 0, min(limit, len(accounts)))
 	query = strings.ToLower(query)
-	for _, acc := range v.accountList {
+	for _, acc := range accounts {
+		if len(list) == limit {
+			break
+		}
 		if strings.Contains(acc.folded, query) {
 			list = append(list, acc.Account)
 		}

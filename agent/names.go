@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"sort"
 	"strings"
 	"unicode"
 
@@ -14,8 +15,12 @@ const maxNames = 100
 // it in any case, else that contain it. There are at most 100 of them, in order; of more, the last one is
 // among them, so that a shell finds what all have in common.
 func (a *Agent) AccountNames(text string) []api.Name {
-	v := a.view.Load()
-	return names(text, v.accountList, func(acc *accountView) string { return acc.folded }, func(acc *accountView) api.Name {
+	v, text := a.view.Load(), strings.ToLower(text)
+	fit := beginning(v.accountList, text)
+	if len(fit) == 0 {
+		fit = those(v.accountList, func(acc *accountView) bool { return strings.Contains(acc.folded, text) })
+	}
+	return names(fit, func(acc *accountView) api.Name {
 		n := api.Name{Name: acc.Label(), Note: acc.note()}
 		if found, err := v.findAccount(n.Name); err != nil || found != acc || !typable(n.Name) {
 			n = api.Name{Name: acc.ID, Note: acc.Label() + " " + n.Note}
@@ -24,10 +29,21 @@ func (a *Agent) AccountNames(text string) []api.Name {
 	})
 }
 
+// beginning finds the accounts whose labels begin with folded text. They stand together: the list is in the labels' order.
+func beginning(sorted []*accountView, text string) []*accountView {
+	from := sort.Search(len(sorted), func(i int) bool { return sorted[i].folded >= text })
+	sorted = sorted[from:]
+	return sorted[:sort.Search(len(sorted), func(i int) bool { return !strings.HasPrefix(sorted[i].folded, text) })]
+}
+
 // KeyNames is AccountNames for keys, whose names are their labels.
 func (a *Agent) KeyNames(text string) []api.Name {
-	v := a.view.Load()
-	return names(text, v.keyList, func(k *keyView) string { return strings.ToLower(k.Label) }, func(k *keyView) api.Name {
+	v, text := a.view.Load(), strings.ToLower(text)
+	fit := v.keysWith(func(k *keyView) bool { return strings.HasPrefix(strings.ToLower(k.Label), text) })
+	if len(fit) == 0 {
+		fit = v.keysWith(func(k *keyView) bool { return strings.Contains(strings.ToLower(k.Label), text) })
+	}
+	return names(fit, func(k *keyView) api.Name {
 		n := api.Name{Name: k.Label, Note: k.note()}
 		if found, err := v.findKey(n.Name); err != nil || found != k || !typable(n.Name) {
 			n = api.Name{Name: k.ID, Note: k.Label + ", " + n.Note}
@@ -36,20 +52,8 @@ func (a *Agent) KeyNames(text string) []api.Name {
 	})
 }
 
-// names finds the things whose folded labels fit the text, and names no more of them than are offered.
-func names[T any](text string, things []T, folded func(T) string, name func(T) api.Name) []api.Name {
-	text = strings.ToLower(text)
-	var fit []T
-	for _, matches := range []func(s, part string) bool{strings.HasPrefix, strings.Contains} {
-		for _, thing := range things {
-			if matches(folded(thing), text) {
-				fit = append(fit, thing)
-			}
-		}
-		if len(fit) > 0 {
-			break
-		}
-	}
+// names names the things that fit, and no more of them than are offered.
+func names[T any](fit []T, name func(T) api.Name) []api.Name {
 	if len(fit) > maxNames {
 		fit = append(fit[:maxNames-1:maxNames-1], fit[len(fit)-1])
 	}

@@ -295,10 +295,13 @@ func (v *view) sortKeys() {
 	}
 }
 
+// byNameAndID is the order of view.accountList.
+func byNameAndID(x, y *accountView) int {
+	return cmp.Or(strings.Compare(x.folded, y.folded), strings.Compare(x.ID, y.ID))
+}
+
 func (v *view) sortAccounts() {
-	slices.SortFunc(v.accountList, func(x, y *accountView) int {
-		return cmp.Or(strings.Compare(x.folded, y.folded), strings.Compare(x.ID, y.ID))
-	})
+	slices.SortFunc(v.accountList, byNameAndID)
 	for _, acc := range v.accountList {
 		acc.sum(v)
 	}

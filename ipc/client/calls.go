@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"strconv"
 
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
@@ -29,6 +30,17 @@ func (c *Client) Key(ctx context.Context, selector string) (api.Key, error) {
 // Accounts lists the accounts whose label contains query in any case; all for "".
 func (c *Client) Accounts(ctx context.Context, query string) ([]api.Account, error) {
 	answer, err := call[api.Accounts](ctx, c, get("/v1/accounts", "query", query))
+	return answer.Accounts, err
+}
+
+// AccountsPage lists at most limit of the accounts that Accounts lists, those behind the account with the id after; from
+// the first on for "". Fewer than limit are the last.
+func (c *Client) AccountsPage(ctx context.Context, query, after string, limit int) ([]api.Account, error) {
+	parameters := []string{"query", query, "limit", strconv.Itoa(limit)}
+	if after != "" {
+		parameters = append(parameters, "after", after)
+	}
+	answer, err := call[api.Accounts](ctx, c, get("/v1/accounts", parameters...))
 	return answer.Accounts, err
 }
 

@@ -62,6 +62,8 @@ func TestRequests(t *testing.T) {
 		{func(ctx context.Context, c *Client) error { return failed(c.Status(ctx)) }, "GET /v1/status", "", "", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.Keys(ctx)) }, "GET /v1/keys", "", "", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.Key(ctx, "my key")) }, "GET /v1/keys?select=my+key", "", "", `{"keys":[{}]}`},
+		{func(ctx context.Context, c *Client) error { return failed(c.AccountsPage(ctx, "", "x", 10)) }, "GET /v1/accounts?after=x&limit=10&query=", "", "", ""},
+		{func(ctx context.Context, c *Client) error { return failed(c.AccountsPage(ctx, "q", "", 10)) }, "GET /v1/accounts?limit=10&query=q", "", "", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.Accounts(ctx, "a&b")) }, "GET /v1/accounts?query=a%26b", "", "", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.Account(ctx, "")) }, "GET /v1/accounts?select=", "", "", `{"accounts":[{}]}`},
 		{func(ctx context.Context, c *Client) error { return failed(c.AccountNames(ctx, "a b")) }, "GET /v1/names?account=a+b", "", "", ""},

@@ -3,6 +3,7 @@ package socket
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
@@ -24,7 +25,7 @@ func readings(a *agent.Agent) []route {
 	return []route{
 		{"GET /v1/status", get(func(*http.Request) (api.Status, error) { return a.Status(), nil })},
 		{"GET /v1/keys", get(keys(a), "select")},
-		{"GET /v1/accounts", get(accounts(a), "query", "select")},
+		{"GET /v1/accounts", get(accounts(a), "query", "select", "limit", "after")},
 		{"GET /v1/names", get(names(a), "account", "key")},
 		{"POST /v1/code", newCodes(a).handle},
 	}
@@ -45,6 +46,7 @@ func writings(a *agent.Agent) []route {
 		{"DELETE /v1/accounts/{name}", remove(a.Remove, a.Withdraw)},
 
 		{"POST /v1/keys/{name}/adopt", named(a.Adopt)},
+		{"POST /v1/keys/{name}/enroll", unsealed(maxPassword, a.Enroll)},
 		{"POST /v1/keys/{name}/label", named(valued(a.SetLabel))},
 		{"POST /v1/keys/{name}/site", named(valued(a.SetSite))},
 		{"POST /v1/keys/{name}/holder", named(valued(a.SetHolder))},
@@ -200,16 +202,33 @@ func keys(a *agent.Agent) func(*http.Request) (api.Keys, error) {
 	}
 }
 
-// accounts lists the accounts, or with select the one of that name.
+// accounts lists the accounts, with limit and after a page of them, or with select the one of that name.
 func accounts(a *agent.Agent) func(*http.Request) (api.Accounts, error) {
 	return func(r *http.Request) (api.Accounts, error) {
 		q := r.URL.Query()
 		if !q.Has("select") {
-			return api.Accounts{Accounts: a.Accounts(q.Get("query"))}, nil
+			most, err := limit(q)
+			if err != nil {
+				return api.Accounts{}, err
+			}
+			page, err := a.AccountsPage(q.Get("query"), q.Get("after"), most)
+			return api.Accounts{Accounts: page}, err
 		}
 		account, err := a.Account(q.Get("select"))
 		return api.Accounts{Accounts: []api.Account{account}}, err
 	}
+}
+
+// limit is how long a list may be; without a limit, as long as it is.
+func limit(q url.Values) (int, error) {
+	if !q.Has("limit") {
+		return math.MaxInt, nil
+	}
+	n, err := strconv.Atoi(q.Get("limit"))
+	if err != nil || n < 1 {
+		return 0, badRequest("limit is %q; it is a number from 1 on", q.Get("limit"))
+	}
+	return n, nil
 }
 
 // names lists what the beginning of an account's or a key's name may mean.
