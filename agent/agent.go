@@ -37,6 +37,8 @@ type Bay interface {
 type Options struct {
 	Bay    Bay
 	Ledger *ledger.Ledger
+	// Enroller sets up escrow slots; nil where the keys are not behind pcscd.
+	Enroller Enroller
 	// Log is where what nobody asked about is written; nil means nowhere.
 	Log *slog.Logger
 	// BayName is "pcsc" or "soft", LedgerPath where the ledger lies; both are for Status.

@@ -48,6 +48,8 @@ type keyState struct {
 type job struct {
 	work func(hw.Card) error
 	done func(error)
+	// alone: without a transaction, and without the card, for somebody who takes it exclusively.
+	alone bool
 }
 
 func newWorker(slot hw.Slot, bay Bay) *worker {
@@ -63,6 +65,10 @@ func (w *worker) run() {
 		}
 		if j == nil {
 			<-w.wake
+			continue
+		}
+		if j.alone {
+			j.done(j.work(nil))
 			continue
 		}
 		j.done(w.bay.Transact(w.slot, j.work))
@@ -120,10 +126,20 @@ func (w *worker) poke() {
 // is waited for, so that its outcome is always known to the one who has to write it down, and what
 // the caller owns is no longer in use when do returns.
 func (w *worker) do(ctx context.Context, work func(hw.Card) error, record func(error) error) error {
+	return w.perform(ctx, false, work, record)
+}
+
+// alone runs work while nobody here uses the key.
+func (w *worker) alone(ctx context.Context, work func() error) error {
+	return w.perform(ctx, true, func(hw.Card) error { return work() }, asIs)
+}
+
+func (w *worker) perform(ctx context.Context, alone bool, work func(hw.Card) error, record func(error) error) error {
 	var claimed atomic.Bool // by the work as it begins, or by the caller as he gives up
 	begun := false
 	result := make(chan error, 1)
 	w.submit(job{
+		alone: alone,
 		work: func(card hw.Card) error {
 			if begun = claimed.CompareAndSwap(false, true); !begun {
 				return context.Canceled

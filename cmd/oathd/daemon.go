@@ -62,7 +62,7 @@ func (d *oathd) assemble(ctx context.Context, c config.Config) error {
 	case soft != nil:
 		core.Bay, core.BayName, front.Soft = soft, "soft", soft
 	default:
-		core.Bay, core.BayName = pcsc.New(d.log), "pcsc"
+		core.Bay, core.BayName, core.Enroller = pcsc.New(d.log), "pcsc", enroller()
 	}
 	if d.agent, err = agent.New(ctx, core); err != nil {
 		return err
