@@ -8,12 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-const (
-	// gcPercent and memoryLimit keep the heap small: the daemon sits in every session all day, and has little to
-	// collect. The limit is what the collector works towards, not one that anything can run into.
-	gcPercent   = 50
-	memoryLimit = 20 << 20
-)
+// gcPercent keeps the heap small: the daemon sits in every session all day, and has little to collect. There is
+// no limit of memory: whose ledger is larger than it would have the collector run all the time.
+const gcPercent = 75
 
 // harden closes what the process leaves open by default: files that others can read, and memory that a
 // debugger, /proc/PID/mem of this user's other programs, or a core dump would show.
@@ -27,9 +24,6 @@ func harden() error {
 	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
-	}
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
 	}
 	return nil
 }
