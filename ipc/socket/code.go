@@ -57,21 +57,26 @@ func (c *codes) handle(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	plain := mediaType(r.Header.Get("Accept")) == "text/plain"
-	if code := c.coder.Remembered(q.CodeRequest); code != nil && !plain {
-		write(w, http.StatusOK, jsonType, q.encoded(code))
-		return nil
+	code, encoded := c.coder.Remembered(q.CodeRequest), q.encoded
+	if code == nil {
+		computed, err := c.coder.Code(r.Context(), connOf(r).caller(), q.CodeRequest)
+		if err != nil {
+			return err
+		}
+		code, encoded = &computed, encodeCode
 	}
-	code, err := c.coder.Code(r.Context(), connOf(r).caller(), q.CodeRequest)
-	if err != nil || !plain {
-		return answer(w, code, err)
+	if mediaType(r.Header.Get("Accept")) == "text/plain" {
+		write(w, http.StatusOK, textType, bareCode(code))
+	} else {
+		write(w, http.StatusOK, jsonType, encoded(code))
 	}
-	write(w, http.StatusOK, textType, bareCode(code))
 	return nil
 }
 
+func encodeCode(code *api.Code) []byte { return encode(code) }
+
 // bareCode is a code, or two, for a program that wants nothing else.
-func bareCode(code api.Code) []byte {
+func bareCode(code *api.Code) []byte {
 	lines := code.Code + "\n"
 	if code.Next != "" {
 		lines += code.Next + "\n"

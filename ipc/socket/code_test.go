@@ -81,6 +81,9 @@ func TestCodeFromMemory(t *testing.T) {
 	ask(first)
 	o.remembers["GitHub"] = second
 	ask(second)
+	if status, body := d.do("POST", "/v1/code", strings.NewReader(`{"account":"GitHub"}`), "Content-Type", api.JSONType, "Accept", "text/plain"); status != 200 || body != "222222\n" {
+		t.Errorf("bare: %d %s", status, body)
+	}
 	if o.asked != 0 {
 		t.Errorf("a key was asked %d times", o.asked)
 	}

@@ -109,9 +109,7 @@ func (g *gate) changed(c net.Conn, state http.ConnState) {
 	case http.StateIdle:
 		c.(*conn).rest()
 	case http.StateClosed, http.StateHijacked:
-		g.mu.Lock()
-		delete(g.conns, c.(*conn))
-		g.mu.Unlock()
+		g.remove(c.(*conn))
 	default:
 		return
 	}
@@ -120,6 +118,15 @@ func (g *gate) changed(c net.Conn, state http.ConnState) {
 		case g.freed <- struct{}{}:
 		default:
 		}
+	}
+}
+
+func (g *gate) remove(c *conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.conns, c)
+	if len(g.conns) == 0 {
+		g.sweeper.Stop()
 	}
 }
 

@@ -102,10 +102,15 @@ func TestSweepingEnds(t *testing.T) {
 	if !g.sweeper.Stop() {
 		t.Error("nobody looks after the connection")
 	}
+	g.remove(c)
+	g.add(c)
 	g.changed(c, http.StateClosed)
-	g.sweep()
 	if g.sweeper.Stop() {
 		t.Error("it ticks although the connection has ended")
+	}
+	g.sweep()
+	if g.sweeper.Stop() {
+		t.Error("a last look makes it tick")
 	}
 }
 
