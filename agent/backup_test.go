@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/oathd/oathd/escrow"
 	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/hw/softkey"
 	"github.com/oathd/oathd/ipc/api"
@@ -162,7 +163,9 @@ func TestRecipients(t *testing.T) {
 	}
 }
 
-// TestPassphrase is slow: scrypt is meant to be.
+// Scrypt is meant to be slow; under the race detector it takes a quarter of a minute.
+func init() { escrow.WorkFactor = 2 }
+
 func TestPassphrase(t *testing.T) {
 	main := newKey(t, softkey.Options{Serial: mainSerial})
 	s := safe{rig: newRig(t)}

@@ -15,7 +15,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	workFactor = 2
+	WorkFactor = 2
 	os.Exit(m.Run())
 }
 

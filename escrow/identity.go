@@ -53,9 +53,10 @@ func (i *Identity) Recipient() string { return i.recipient }
 // Wipe overwrites the secret. The identity opens nothing any more.
 func (i *Identity) Wipe() { i.secret.Wipe() }
 
-// workFactor is scrypt's, as a power of two: age's own default, which takes 256 MiB and a second. A file that asks
-// for more than four times that is refused. Tests lower it.
-var workFactor = 18
+// WorkFactor is scrypt's, as a power of two, for passphrases that are set from now on: age's own default, which takes 256 MiB and
+// a second. A file that asks for more than four times that is refused. Tests, which have many to set, lower it before
+// they begin.
+var WorkFactor = 18
 
 const maxWorkFactor = 20
 
@@ -86,7 +87,7 @@ func wrapPassphrase(passphrase *oath.Secret, fileKey []byte) ([]*age.Stanza, err
 	if err != nil {
 		return nil, err
 	}
-	r.SetWorkFactor(workFactor)
+	r.SetWorkFactor(WorkFactor)
 	return r.Wrap(fileKey)
 }
 
