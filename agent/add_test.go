@@ -12,6 +12,9 @@ import (
 )
 
 func TestBadAccountsAreRefused(t *testing.T) {
+	r, main, spare := twoKeys(t)
+	forget(main, spare)
+	before := len(r.intact())
 	for name, account := range map[string]api.NewAccount{
 		"no name":             totp("GitHub", ""),
 		"control character":   totp("GitHub", "me\n"),
@@ -29,9 +32,6 @@ func TestBadAccountsAreRefused(t *testing.T) {
 		"TOTP with a counter": with(first, func(a *api.NewAccount) { a.Counter = 7 }),
 	} {
 		t.Run(name, func(t *testing.T) {
-			r, main, spare := twoKeys(t)
-			forget(main, spare)
-			before := len(r.intact())
 			seed := seedOf(t, rfcSeed)
 			_, err := r.addSeeds(api.AddRequest{Accounts: []api.NewAccount{account}}, seed)
 			wantCode(t, err, api.CodeBadRequest)

@@ -341,7 +341,7 @@ func TestRemoveAnAttempt(t *testing.T) {
 }
 
 func TestManyAccounts(t *testing.T) {
-	for personality, n := range map[string]int{"yubikey-5.4": 32, "yubikey-5.7": 64, "neo": 75, "nitrokey-3": 50, "canokey": 100, "pico-fido": 130} {
+	for personality, n := range map[string]int{"yubikey-5.4": 32, "neo": 75, "nitrokey-3": 50, "canokey": 100, "pico-fido": 130} {
 		t.Run(personality, func(t *testing.T) {
 			main := newKey(t, softkey.Options{Personality: personality, Serial: mainSerial})
 			r := newRig(t)

@@ -256,7 +256,7 @@ func TestEverythingAtOnce(t *testing.T) {
 		_, _ = r.SetPassword(ctx, tester, "main", secret("x"))
 		_, _ = r.ClearPassword(ctx, tester, "main")
 	})
-	for n := range 20 {
+	for n := range 12 {
 		k := []*softkey.Key{main, spare}[n%2]
 		r.bay.Remove(k)
 		r.bay.Insert(k)

@@ -132,6 +132,7 @@ func TestATouchThatNobodyWaitsForGivesNobodyACode(t *testing.T) {
 		wantCode(t, <-one, api.CodeCanceled)
 		k.Touch()
 		r.await(api.EventTouchDone)
+		synctest.Wait() // until the code has arrived, for nobody
 		_, err := r.code(api.CodeRequest{Account: "GitHub:me"})
 		wantCode(t, err, api.CodeTouchTimeout)
 	})
