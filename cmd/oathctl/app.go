@@ -75,6 +75,7 @@ Exit status: 0 done, 1 error, 2 usage, 3 not found or ambiguous, 4 key absent, 5
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	root.AddCommand(a.accountCommands()...)
 	root.AddCommand(a.keyCommands()...)
+	root.AddCommand(a.escrowCommands()...)
 	root.AddCommand(a.otherCommands()...)
 	return root
 }

@@ -11,12 +11,12 @@ import (
 )
 
 func (a *app) keyCommand() *cobra.Command {
-	return group("key", "Adopt a key, name it, say where it is, empty it",
+	return group("key", "Adopt a key, name it, say where it is, empty it, lose it",
 		a.adoptCommand(),
 		a.valueCommand("label KEY LABEL", "Give a key another name", a.client.SetLabel),
 		a.valueCommand("site KEY SITE", "Say where a key is kept", a.client.SetSite),
 		a.valueCommand("holder KEY NAME", "Say who has a key", a.client.SetHolder),
-		a.resetCommand())
+		a.enrollCommand(), a.lostCommand(), a.resetCommand())
 }
 
 func (a *app) adoptCommand() *cobra.Command {

@@ -9,6 +9,7 @@ import (
 )
 
 func (a *app) resumeCommand() *cobra.Command {
+	var w withFlag
 	var r api.ResumeRequest
 	c := &cobra.Command{
 		Use:   "resume",
@@ -17,15 +18,33 @@ func (a *app) resumeCommand() *cobra.Command {
 there. What landed on a key is proved and kept, renames and removals are carried out. What did not
 land needs its seed once more: add the account again, or drop the attempt with --discard.`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.resume(c.Context(), r) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.resume(c.Context(), w, r) },
 	}
+	w.add(c)
 	c.Flags().BoolVar(&r.Discard, "discard", false, "drop what can't be finished without its seed")
 	return c
 }
 
-func (a *app) resume(ctx context.Context, r api.ResumeRequest) error {
+func (a *app) resume(ctx context.Context, w withFlag, r api.ResumeRequest) error {
+	request := a.client.Resume
+	if w.value != "" {
+		if r.Discard {
+			return usagef("", "cannot use both --with and --discard")
+		}
+		p := &prompts{a: a}
+		defer p.close()
+		open, err := a.opener(ctx, w, p)
+		if err != nil {
+			return err
+		}
+		defer open.wipe()
+		r.Opener = &open.Opener
+		request = func(ctx context.Context, r api.ResumeRequest, step func(api.Step)) (api.Report, error) {
+			return a.client.ResumeWith(ctx, r, open.secret, step)
+		}
+	}
 	return a.follow(ctx, "", func(ctx context.Context, step func(api.Step)) (api.Report, error) {
-		report, err := a.client.Resume(ctx, r, step)
+		report, err := request(ctx, r, step)
 		if err == nil && len(report.Accounts) == 0 {
 			a.term.say("nothing was broken off")
 		}

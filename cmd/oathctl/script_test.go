@@ -99,10 +99,10 @@ func TestScripts(t *testing.T) {
 			env.Values["daemon"] = new(*running)
 			return prepare(env.WorkDir, env.Setenv)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+		Cmds: joined(escrowCommands, map[string]func(*testscript.TestScript, bool, []string){
 			"daemon": scriptDaemon, "stopd": scriptStop, "adopted": scriptAdopted, "status": scriptStatus, "totp": scriptTOTP, "uris": scriptURIs,
 			"different": scriptDifferent,
-		},
+		}),
 	})
 }
 

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath"
+)
+
+// initOptions are the flags of escrow init.
+type initOptions struct {
+	keys       []string
+	paper      string
+	name       string
+	passphrase bool
+}
+
+// given reports whether any recipient was named: then nobody is asked for more.
+func (o *initOptions) given() bool { return len(o.keys) > 0 || o.paper != "" || o.passphrase }
+
+func (a *app) escrowInitCommand() *cobra.Command {
+	var o initOptions
+	c := &cobra.Command{
+		Use:   "init",
+		Short: "Make the escrow, with what opens it",
+		Long: `Makes the escrow: encrypted copies of all seeds that are added from now on. Two things or more open
+it: a recovery key printed on paper, security keys (each with its PIN and a touch), a passphrase.
+At a terminal it asks what is not given by flags. A passphrase is read from standard input where
+that is no terminal.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.escrowInit(c.Context(), o) },
+	}
+	f := c.Flags()
+	f.StringSliceVar(&o.keys, "key", nil, "these enrolled security keys open it")
+	f.StringVar(&o.paper, "paper", "", "write a recovery paper to this new FILE, an HTML page to be printed")
+	f.StringVar(&o.name, "name", "recovery paper", "what you call the paper, e.g. where it will be")
+	f.BoolVar(&o.passphrase, "passphrase", false, "a passphrase opens it")
+	completes(c, map[string]completion{"key": a.completeKeyList, "paper": completeFiles})
+	return c
+}
+
+// attackers says plainly what an escrow gives to whom.
+var attackers = []string{
+	"The escrow keeps a copy of each seed that is added, encrypted, so that any key can be lost.",
+	"Whoever gets",
+	"  the disk alone, or a backup      has no seed, but the names of accounts and keys, and, if there is",
+	"                                   a passphrase, all the time there is to guess it",
+	"  a key alone                      has its codes, unless it has a password; no seed",
+	"  a key, its PIN and any backup    has every seed in that backup",
+	"  the paper and any backup         has every seed in that backup: keep them apart",
+}
+
+func (a *app) escrowInit(ctx context.Context, o initOptions) error {
+	if err := a.noEscrowYet(ctx); err != nil {
+		return err
+	}
+	a.term.say(attackers...)
+	if !o.given() {
+		if err := a.askRecipients(ctx, &o); err != nil {
+			return err
+		}
+	}
+	p := &prompts{a: a}
+	defer p.close()
+	var pass *oath.Secret
+	if o.passphrase {
+		var err error
+		if pass, err = p.newPassphrase(ctx); err != nil {
+			return err
+		}
+		defer pass.Wipe()
+	}
+	r := api.EscrowInitRequest{Keys: o.keys}
+	if o.paper != "" {
+		r.Recovery = o.name
+	}
+	return a.makeEscrow(ctx, o.paper, func(ctx context.Context) (api.Escrow, *oath.Secret, error) {
+		return a.client.EscrowInit(ctx, r, pass)
+	})
+}
+
+// makeEscrow makes the escrow, tells of it and offers the first drill.
+func (a *app) makeEscrow(ctx context.Context, paper string, request making) error {
+	made, err := a.make(ctx, paper, request)
+	if err != nil {
+		return err
+	}
+	if err := a.term.answer(made, made.words(time.Now())); err != nil {
+		return err
+	}
+	if a.term.asks {
+		return a.offerDrill(ctx)
+	}
+	a.term.say("now try it: oathctl escrow drill")
+	return nil
+}
+
+// noEscrowYet finds out before anything is asked that it would be in vain.
+func (a *app) noEscrowYet(ctx context.Context) error {
+	e, err := a.client.Escrow(ctx)
+	if err == nil && e.Exists {
+		err = &api.Error{Code: api.CodeExists, Message: "cannot make the escrow: there is one", Hint: "\"oathctl escrow recipients add\" adds what opens it"}
+	}
+	return err
+}
+
+// askRecipients asks what is to open the escrow.
+func (a *app) askRecipients(ctx context.Context, o *initOptions) error {
+	if !a.term.asks {
+		return usagef("e.g. oathctl escrow init --paper FILE --passphrase", "cannot make an escrow that nothing opens: give two of --paper, --key and --passphrase")
+	}
+	file, err := a.term.ask(ctx, `File for the recovery paper, to be printed ("-": no paper) [oathd-recovery.html]`)
+	if err != nil {
+		return err
+	}
+	switch file {
+	case "":
+		o.paper = "oathd-recovery.html"
+	case "-":
+	default:
+		o.paper = file
+	}
+	if err := a.askKeys(ctx, o); err != nil {
+		return err
+	}
+	o.passphrase, err = a.term.confirm(ctx, "A passphrase too?")
+	return err
+}
+
+// askKeys offers the keys that are plugged in.
+func (a *app) askKeys(ctx context.Context, o *initOptions) error {
+	keys, err := a.client.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	var ids, labels []string
+	for _, key := range keys {
+		if key.State == api.KeyAdopted && key.Present {
+			ids, labels = append(ids, key.ID), append(labels, keyName(key.Label, key.Soft))
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	a.term.tell(`Security keys that have an escrow slot ("oathctl key enroll" makes one) can open it, with PIN and touch:`)
+	chosen, err := a.term.choose(ctx, "Which?", labels)
+	for _, i := range chosen {
+		o.keys = append(o.keys, ids[i])
+	}
+	return err
+}
+
+// offerDrill has the new escrow opened once: what was never tried does not work.
+func (a *app) offerDrill(ctx context.Context) error {
+	try, err := a.term.confirm(ctx, "Try now whether it opens?")
+	if err != nil || !try {
+		a.term.say("later then: oathctl escrow drill")
+		return err
+	}
+	return a.drill(ctx, withFlag{})
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath"
+)
+
+// maxRunbook bounds a runbook in bytes, as the daemon does.
+const maxRunbook = 64 << 10
+
+func (a *app) runbookCommand() *cobra.Command {
+	var w withFlag
+	c := &cobra.Command{
+		Use:   "runbook NAME",
+		Short: "Show how to get back into an account without a key",
+		Long: `Shows what "oathctl runbook set" has written down about an account. It is in the escrow, encrypted like
+a seed, so the escrow has to be opened for it.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeAccounts,
+		RunE:              func(c *cobra.Command, args []string) error { return a.runbook(c.Context(), w, args[0]) },
+	}
+	w.add(c)
+	c.AddCommand(a.runbookSetCommand())
+	return c
+}
+
+func (a *app) runbook(ctx context.Context, w withFlag, name string) error {
+	account, err := a.client.Account(ctx, name)
+	if err != nil {
+		return err
+	}
+	p := &prompts{a: a}
+	defer p.close()
+	open, err := a.opener(ctx, w, p)
+	if err != nil {
+		return err
+	}
+	defer open.wipe()
+	var text *oath.Secret
+	err = a.opened(ctx, func(ctx context.Context) (err error) {
+		text, err = a.client.Runbook(ctx, account.ID, api.RunbookRequest{Opener: open.Opener}, open.secret)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	defer text.Wipe()
+	shown := struct {
+		Account string    `json:"account"`
+		Label   string    `json:"label"`
+		At      time.Time `json:"at,omitzero"`
+		Text    string    `json:"text"`
+	}{account.ID, account.Label(), account.RunbookAt, string(text.Bytes())}
+	return a.term.answer(shown, strings.Split(strings.TrimSuffix(shown.Text, "\n"), "\n"))
+}
+
+func (a *app) runbookSetCommand() *cobra.Command {
+	var forget bool
+	c := &cobra.Command{
+		Use:   "set NAME",
+		Short: "Write down how to get back into an account without a key",
+		Long: `Reads from standard input how to get back into an account without a key, and puts it into the escrow,
+which stays locked. It replaces what was there; saying it again says that it is still true.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeAccounts,
+		RunE:              func(c *cobra.Command, args []string) error { return a.setRunbook(c.Context(), args[0], forget) },
+	}
+	c.Flags().BoolVar(&forget, "forget", false, "forget what was written down")
+	return c
+}
+
+func (a *app) setRunbook(ctx context.Context, name string, forget bool) error {
+	account, err := a.client.Account(ctx, name)
+	if err != nil {
+		return err
+	}
+	text := oath.NewSecret(0)
+	if !forget {
+		if a.term.asks {
+			a.term.say(runbookQuestions(account)...)
+		}
+		if text, err = readAll(a.term.in, maxRunbook); err != nil {
+			return badInput("", "cannot read standard input: %w", err)
+		}
+	}
+	defer text.Wipe()
+	if text.Len() == 0 && !forget {
+		return badInput("--forget deletes what was there", "cannot write down nothing")
+	}
+	if account, err = a.client.SetRunbook(ctx, account.ID, text); err != nil {
+		return err
+	}
+	what := account.Label() + ": written down"
+	if forget {
+		what = account.Label() + ": forgotten"
+	}
+	return a.term.answer(account, []string{what})
+}
+
+// runbookQuestions says what is worth writing down. AWS asks its root users for more than others do.
+func runbookQuestions(account api.Account) []string {
+	lines := []string{
+		"Write how to get back into " + account.Label() + " without a key, and end with Ctrl-D:",
+		"  where its recovery codes are; the registered e-mail address and telephone; the support page; when",
+		"  you last confirmed that all of it is true",
+	}
+	about := strings.ToLower(account.Issuer + " " + account.Name)
+	if strings.Contains(about, "aws") || strings.Contains(about, "amazon") {
+		lines = append(lines, "  AWS asks its root users for: a link sent to the root e-mail address, then a call to the account's",
+			"  primary telephone; support asks for the account number and may want notarized papers")
+	}
+	return lines
+}
