@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath/otpauth"
+)
+
+// rotateOptions are the flags of rotate.
+type rotateOptions struct {
+	qr           string
+	to           []string
+	done, giveUp bool
+}
+
+func (a *app) rotateCommand() *cobra.Command {
+	var o rotateOptions
+	c := &cobra.Command{
+		Use:   "rotate NAME",
+		Short: "Give an account another seed",
+		Long: `Guides through giving an account another seed. The service makes a new one; it is written to the keys
+beside the old one; the service is given a code of the new one; only then is the old one removed. The
+new seed is an otpauth URI, asked for or read from standard input, or a QR picture. It can be broken
+off anywhere: run it again to go on, with --done once the service took the code, or with --give-up.`,
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeAccounts,
+		RunE:              func(c *cobra.Command, args []string) error { return a.rotate(c.Context(), args[0], o) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.qr, "qr", "", "read the new seed from the QR code in the picture FILE")
+	f.StringSliceVar(&o.to, "to", nil, "the keys to write it to (default: those that have the account)")
+	f.BoolVar(&o.done, "done", false, "the service took the new code: remove the old seed")
+	f.BoolVar(&o.giveUp, "give-up", false, "remove the new seed")
+	c.MarkFlagsMutuallyExclusive("done", "give-up", "qr")
+	completes(c, map[string]completion{"qr": completeFiles, "to": a.completeKeyList})
+	return c
+}
+
+func (a *app) rotate(ctx context.Context, name string, o rotateOptions) error {
+	account, err := a.client.Account(ctx, name)
+	if err != nil {
+		return err
+	}
+	if o.done || o.giveUp {
+		return a.endRotation(ctx, account, o.giveUp)
+	}
+	if account.Rotating == "" || !a.term.asks || o.qr != "" {
+		if err := a.beginRotation(ctx, account, o); err != nil {
+			return err
+		}
+	}
+	if !a.term.asks {
+		a.term.say("next: give the service a code of \""+account.Label()+" (new)\", then", "oathctl rotate "+account.ID+" --done")
+		return nil
+	}
+	return a.confirmRotation(ctx, account)
+}
+
+// beginRotation writes the new seed beside the old one.
+func (a *app) beginRotation(ctx context.Context, account api.Account, o rotateOptions) error {
+	if a.term.asks {
+		a.term.say("At the service, have a new secret made for " + account.Label() + "; do not confirm it there yet.")
+	}
+	entries, err := a.newSeed(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer wipe(entries)
+	if len(entries) != 1 {
+		return usagef("", "cannot rotate %s: there are %d new seeds", account.Label(), len(entries))
+	}
+	e := entries[0]
+	r := api.RotateRequest{To: o.to, WaitSeconds: a.wait.seconds(a.term.asks), New: api.NewAccount{
+		Type: e.Account.Type.String(), Algorithm: e.Account.Algorithm.String(), Digits: e.Account.Digits, Period: e.Account.Period, Counter: e.Counter,
+	}}
+	return a.follow(ctx, ", was there before", func(ctx context.Context, step func(api.Step)) (api.Report, error) {
+		return a.client.Rotate(ctx, account.ID, r, e.Seed, step)
+	})
+}
+
+func (a *app) newSeed(ctx context.Context, o rotateOptions) ([]otpauth.Entry, error) {
+	if o.qr != "" {
+		return a.readQR(ctx, o.qr, nil)
+	}
+	return a.readURIs(ctx, nil)
+}
+
+// confirmRotation shows the code that the service wants to see, and ends the rotation if it took it.
+func (a *app) confirmRotation(ctx context.Context, account api.Account) error {
+	account, err := a.client.Account(ctx, account.ID)
+	if err != nil {
+		return err
+	}
+	code, err := a.askCode(ctx, api.CodeRequest{Account: account.Rotating})
+	if err != nil {
+		return err
+	}
+	a.term.tell(codeWords(code, time.Now())...)
+	taken, err := a.term.confirm(ctx, "Give the service this code. Did it take it?")
+	if err != nil {
+		return err
+	}
+	if !taken {
+		a.term.say("both seeds stay on the keys; run the command again to go on, or with --give-up")
+		return ended(exitPartly)
+	}
+	return a.endRotation(ctx, account, false)
+}
+
+func (a *app) endRotation(ctx context.Context, account api.Account, giveUp bool) error {
+	var report api.Report
+	err := a.explaining(func(ctx context.Context) (err error) {
+		report, err = a.client.RotateEnd(ctx, account.ID, api.RotateEndRequest{GiveUp: giveUp})
+		return err
+	}, nil)(ctx)
+	if err != nil {
+		return err
+	}
+	lines := append(reportWords(report, ""), fmt.Sprintf("%s has its new seed; the old one is removed", account.Label()))
+	if giveUp {
+		lines[len(lines)-1] = account.Label() + " keeps its old seed; the new one is removed"
+	}
+	if err := a.term.answer(report, lines); err != nil {
+		return err
+	}
+	return reportError(report)
+}
