@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/oathd/oathd/internal/ink"
+	"github.com/oathd/oathd/internal/words"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -54,7 +54,7 @@ func (a *app) code(ctx context.Context, r api.CodeRequest, copies bool) error {
 	case copies:
 		return a.copyCode(ctx, code)
 	case a.term.outTTY || a.term.json:
-		return a.term.answer(code, codeWords(code, time.Now()))
+		return a.term.answer(code, words.Code(code, time.Now()))
 	}
 	if err := a.untilValid(ctx, code); err != nil {
 		return err
@@ -100,7 +100,7 @@ func (a *app) untilValid(ctx context.Context, code api.Code) error {
 	if code.ValidFrom.IsZero() || early <= 0 {
 		return nil
 	}
-	a.term.say(fmt.Sprintf("waiting for the next time step: the code is valid in %d s", seconds(early)))
+	a.term.say(fmt.Sprintf("waiting for the next time step: the code is valid in %d s", words.Seconds(early)))
 	select {
 	case <-time.After(early):
 		return nil
@@ -134,30 +134,3 @@ func bareWords(code api.Code) []string {
 	}
 	return []string{code.Code}
 }
-
-// codeWords is what people want: the code, how long it lives, and what it can be trusted for.
-func codeWords(code api.Code, now time.Time) []string {
-	proof := ink.Paint(ink.Green, "proved")
-	if !code.Proved {
-		proof = ink.Paint(ink.Yellow, "not proved")
-	}
-	about := fmt.Sprintf("%s · %s · %s", code.Label, keyName(code.KeyLabel, code.Soft), proof)
-	lines := []string{ink.Paint(ink.Bold, code.Code) + "  " + validityWords(code, now) + about}
-	if code.Next != "" {
-		lines = append(lines, ink.Paint(ink.Bold, code.Next)+"  then")
-	}
-	return lines
-}
-
-func validityWords(code api.Code, now time.Time) string {
-	if code.ValidUntil.IsZero() {
-		return "" // HOTP lives until it is used
-	}
-	if early := code.ValidFrom.Sub(now); early > 0 {
-		return fmt.Sprintf("valid in %d s · ", seconds(early))
-	}
-	return fmt.Sprintf("%d s left · ", max(0, seconds(code.ValidUntil.Sub(now))))
-}
-
-// seconds rounds up: "0 s left" would be wrong half a second before the end.
-func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/oathd/oathd/internal/kin"
+	"github.com/oathd/oathd/internal/words"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -45,9 +46,9 @@ func copiedWords(c copied, code api.Code, now time.Time) string {
 	if c.Tool == "terminal" {
 		text = fmt.Sprintf("%s handed to the terminal to copy (not every terminal does), ", c.Label)
 	}
-	text += validityWords(code, now)
+	text += words.Validity(code, now)
 	if c.ClearsAt.IsZero() {
 		return text + "it stays in the clipboard"
 	}
-	return text + fmt.Sprintf("out of the clipboard in %d s", max(0, seconds(c.ClearsAt.Sub(now))))
+	return text + fmt.Sprintf("out of the clipboard in %d s", max(0, words.Seconds(c.ClearsAt.Sub(now))))
 }

@@ -2,13 +2,10 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/internal/words"
 )
 
 func (a *app) eventsCommand() *cobra.Command {
@@ -33,49 +30,9 @@ func (a *app) events(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := a.term.answer(event, []string{eventWords(event)}); err != nil {
+		if err := a.term.answer(event, []string{words.Event(event)}); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// eventNames are the words for what happened.
-var eventNames = map[api.EventKind]string{
-	api.EventKeyIn:        "plugged in",
-	api.EventKeyOut:       "pulled out",
-	api.EventKeyChanged:   "changed",
-	api.EventTouchWanted:  "wants to be touched",
-	api.EventTouchDone:    "touched, or given up",
-	api.EventAccounts:     "accounts changed",
-	api.EventMismatch:     "answers with another seed than before",
-	api.EventTrouble:      "trouble",
-	api.EventTroubleOver:  "trouble over",
-	api.EventSkipped:      "events were missed",
-	api.EventHoldToReader: "hold the key to the reader",
-}
-
-func eventWords(e api.Event) string {
-	parts := []string{e.At.Local().Format(time.TimeOnly)}
-	if e.KeyLabel != "" {
-		parts = append(parts, e.KeyLabel+":")
-	}
-	name, ok := eventNames[e.Kind]
-	if !ok {
-		name = string(e.Kind)
-	}
-	parts = append(parts, name)
-	if e.Label != "" {
-		parts = append(parts, "("+e.Label+")")
-	}
-	if len(e.Waiting) > 0 {
-		parts = append(parts, "for "+strings.Join(e.Waiting, ", "))
-	}
-	if e.Message != "" {
-		parts = append(parts, "– "+e.Message)
-	}
-	if e.Skipped > 0 {
-		parts = append(parts, fmt.Sprintf("(%d)", e.Skipped))
-	}
-	return strings.Join(parts, " ")
 }

@@ -24,6 +24,13 @@ func program(verb, short string) *cobra.Command {
 	}
 }
 
+func (a *app) watchCommand() *cobra.Command {
+	c := program("watch", "Show codes, keys and touches live, on the whole screen")
+	c.ValidArgsFunction = a.completeAccounts
+	c.Flags().Bool("all", false, "show the codes of all accounts on the screen")
+	return c
+}
+
 // addProgram makes a verb of the program oathctl-VERB, if the arguments name a verb that is none of ours.
 func addProgram(root *cobra.Command, args []string) {
 	verb := verbIn(root, args)

@@ -6,24 +6,15 @@ import (
 	"time"
 
 	"github.com/oathd/oathd/internal/ink"
+	"github.com/oathd/oathd/internal/words"
 	"github.com/oathd/oathd/ipc/api"
 )
 
-// count writes "1 copy", "2 copies", "0 accounts".
-func count(n int, one, many string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %s", n, many)
-}
-
-// keyName marks a soft key as such wherever it is named.
-func keyName(label string, soft bool) string {
-	if soft {
-		return label + " (soft)"
-	}
-	return label
-}
+// What is said all over the place goes by short names.
+var (
+	keyName = words.Key
+	count   = words.Count
+)
 
 // day writes when something was, as exactly as people need it.
 func day(t, now time.Time) string {

@@ -91,23 +91,11 @@ func TestDay(t *testing.T) {
 	}
 }
 
-func TestCodeWords(t *testing.T) {
-	now := time.Unix(1_000_000_005, 500_000_000)
-	code := api.Code{
-		Label: "GitHub:alice", Code: "123456", KeyLabel: "daily", Proved: true,
-		ValidFrom: time.Unix(999_999_990, 0), ValidUntil: time.Unix(1_000_000_020, 0),
-	}
-	expect(t, "code", codeWords(code, now), "123456  15 s left · GitHub:alice · daily · proved")
-	code.Next, code.Proved, code.Soft = "654321", false, true
-	expect(t, "pair", codeWords(code, now), "123456  15 s left · GitHub:alice · daily (soft) · not proved", "654321  then")
+func TestBareWords(t *testing.T) {
+	code := api.Code{Code: "123456", Next: "654321"}
 	expect(t, "bare pair", bareWords(code), "123456", "654321")
 	code.Next = ""
 	expect(t, "bare", bareWords(code), "123456")
-	code.ValidFrom, code.ValidUntil = time.Unix(1_000_000_020, 0), time.Unix(1_000_000_050, 0)
-	expect(t, "early", codeWords(code, now), "123456  valid in 15 s · GitHub:alice · daily (soft) · not proved")
-	expect(t, "late", codeWords(code, now.Add(time.Hour)), "123456  0 s left · GitHub:alice · daily (soft) · not proved")
-	code.ValidFrom, code.ValidUntil = time.Time{}, time.Time{}
-	expect(t, "hotp", codeWords(code, now), "123456  GitHub:alice · daily (soft) · not proved")
 }
 
 func TestKeysTable(t *testing.T) {
@@ -152,20 +140,6 @@ func TestAccountsWords(t *testing.T) {
 		"bob           0 of 2  toy (soft) ?  never   another account has this name and another seed, HOTP, touch, not at hand",
 		"bob           0 of 1                never   superseded")
 	expect(t, "none", accountsWords(nil, now))
-}
-
-func TestEventWords(t *testing.T) {
-	at := time.Date(2026, 5, 12, 15, 4, 5, 0, time.Local)
-	for want, event := range map[string]api.Event{
-		"15:04:05 daily: plugged in":                                      {Kind: api.EventKeyIn, KeyLabel: "daily"},
-		"15:04:05 daily: wants to be touched (GitHub:alice) for ssh, git": {Kind: api.EventTouchWanted, KeyLabel: "daily", Label: "GitHub:alice", Waiting: []string{"ssh", "git"}},
-		"15:04:05 trouble – cannot reach pcscd":                           {Kind: api.EventTrouble, Message: "cannot reach pcscd"},
-		"15:04:05 events were missed (3)":                                 {Kind: api.EventSkipped, Skipped: 3},
-		"15:04:05 from_a_later_version":                                   {Kind: "from_a_later_version"},
-	} {
-		event.At = at
-		expect(t, want, []string{eventWords(event)}, want)
-	}
 }
 
 func TestLogWords(t *testing.T) {

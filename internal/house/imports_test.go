@@ -18,10 +18,10 @@ import (
 var level = map[string]int{
 	"oath": 0, "oath/otpauth": 0,
 	"hw": 1, "hw/tlv": 1, "ipc/api": 1, "internal/sentry": 1, "internal/nearest": 1, "internal/ink": 1, "internal/kin": 1,
-	"hw/pcsc": 2, "hw/ykoath": 2, "hw/mgmt": 2, "hw/softkey": 2, "hw/vpcd": 2, "ledger": 2, "config": 2, "escrow": 2, "hw/piv": 2, "ipc/peer": 2,
+	"hw/pcsc": 2, "hw/ykoath": 2, "hw/mgmt": 2, "hw/softkey": 2, "hw/vpcd": 2, "ledger": 2, "config": 2, "escrow": 2, "hw/piv": 2, "ipc/peer": 2, "internal/words": 2,
 	"agent": 3, "agent/place": 3, "hw/hwtest": 3,
 	"ipc/socket": 4, "ipc/bus": 4, "ipc/client": 4,
-	"bench/socket": 5, "cmd/oathd": 5, "cmd/oathctl": 5, "cmd/oathctl-qr": 5, "cmd/oathctl-clip": 5,
+	"bench/socket": 5, "cmd/oathd": 5, "cmd/oathctl": 5, "cmd/oathctl-qr": 5, "cmd/oathctl-clip": 5, "cmd/oathctl-watch": 5,
 }
 
 // arrows are the imports on one level that are meant.
@@ -86,6 +86,8 @@ var banned = []ban{
 		why: "other programs link it: the wire types, oath and the standard library are all it brings along"},
 	{from: []string{"cmd/oathctl*"}, imports: []string{"agent", "ledger", "config", "hw", "hw/*", "ipc/socket"},
 		why: "the client starts in a millisecond and runs where libpcsclite is absent"},
+	{from: []string{"*"}, but: []string{"cmd/oathctl-watch"}, imports: []string{"charm.land/*", "github.com/charmbracelet/*"},
+		why: "a user interface costs whoever links it a millisecond at each start"},
 	{from: []string{"*"}, but: []string{"hw/hwtest"}, imports: []string{"hw/hwtest", "testing", "testing/*"},
 		why: "what tests need does not belong into a program"},
 	{from: []string{"*"}, imports: []string{"math/rand", "math/rand/v2"},
