@@ -158,7 +158,7 @@ func TestCodesDoorIsShut(t *testing.T) {
 		}
 		tried++
 	}
-	if tried != 33 {
+	if tried != 34 {
 		t.Errorf("%d routes were tried; is each new one private on purpose?", tried)
 	}
 	if o.Soft.List()[0].Plugged != true {
