@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -95,7 +94,7 @@ func lostWords(r api.LostReport) []string {
 	lines := []string{ink.Paint(ink.Bold, keyName(r.Key.Label, r.Key.Soft)) + " is lost"}
 	var rows [][]string
 	for _, acc := range r.Accounts {
-		rows = append(rows, []string{"  " + acc.Label, ink.Paint(risks[acc.Risk].style, strings.ReplaceAll(string(acc.Risk), "_", " ")), acc.Advice})
+		rows = append(rows, []string{"  " + acc.Label, ink.Paint(risks[acc.Risk].style, risks[acc.Risk].words), acc.Advice})
 	}
 	lines = append(lines, ink.Table(rows)...)
 	if len(r.Revoke) > 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/oathd/oathd/internal/words"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath/otpauth"
 )
@@ -100,7 +101,7 @@ func (a *app) confirmRotation(ctx context.Context, account api.Account) error {
 	if err != nil {
 		return err
 	}
-	a.term.tell(codeWords(code, time.Now())...)
+	a.term.tell(words.Code(code, time.Now())...)
 	taken, err := a.term.confirm(ctx, "Give the service this code. Did it take it?")
 	if err != nil {
 		return err
