@@ -54,7 +54,7 @@ func (a *app) code(ctx context.Context, r api.CodeRequest, copies bool) error {
 	case copies:
 		return a.copyCode(ctx, code)
 	case a.term.outTTY || a.term.json:
-		return a.term.answer(code, words.Code(code, time.Now()))
+		return a.term.answer(code, codeWords(code, time.Now()))
 	}
 	if err := a.untilValid(ctx, code); err != nil {
 		return err

@@ -12,8 +12,9 @@ import (
 
 // What is said all over the place goes by short names.
 var (
-	keyName = words.Key
-	count   = words.Count
+	keyName   = words.Key
+	count     = words.Count
+	codeWords = words.Code
 )
 
 // day writes when something was, as exactly as people need it.
