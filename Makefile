@@ -22,8 +22,8 @@ demo: ## two soft keys, one seed, proved; needs no hardware
 fresh: ## the README, word by word, in bare systems of Debian 12 and 13 (root, network, 15 minutes)
 	@scripts/fresh
 
-bench: ## 32 accounts onto 8 keys against the slowest of them alone
-	@scripts/deps build
+bench: ## everything that is promised in numbers, measured in one run: docs/benchmarks.md (four minutes)
+	@scripts/deps build test
 	@scripts/bench
 
 fuzz: ## every fuzz target for FUZZTIME (10s)

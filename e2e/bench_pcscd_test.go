@@ -44,9 +44,10 @@ func BenchmarkYkman(b *testing.B) {
 		p := inTurn(20,
 			func(int) time.Duration { return took(func() { ykman.Run("oath", "accounts", "code", name) }) },
 			func(int) time.Duration { return took(func() { d.do("code", name) }) })
-		b.ReportMetric(milliseconds(median(p.ours)), "ykman-ms")
-		b.ReportMetric(milliseconds(median(p.theirs)), "oathctl-ms")
-		b.ReportMetric(p.ratio(), "ykman/oathctl")
+		ratio := p.ratio()
+		b.ReportMetric(ratio, "ratio")
+		row(b, "`ykman oath accounts code NAME`, beside `oathctl code NAME`, warm; whole processes, one key",
+			words(median(p.ours)), words(median(p.theirs)), fmt.Sprintf("%.0f", ratio), "at least 45", ratio >= 45)
 	}
 }
 
@@ -66,17 +67,16 @@ func BenchmarkCold(b *testing.B) {
 		codes := make([][2]string, len(names))
 		p := inTurn(len(names),
 			func(i int) time.Duration {
-				request := askCode(b, api.CodeRequest{Account: names[i]})
-				return took(func() { codes[i][0] = string(l.ask(request)) })
+				t := l.time(askCode(b, api.CodeRequest{Account: names[i]}))
+				codes[i][0] = l.read()
+				return t
 			},
 			func(i int) (t time.Duration) {
 				t, codes[i][1] = others[i/accounts].ask(names[i])
 				return t
 			})
 		sameColdCodes(b, codes)
-		b.ReportMetric(milliseconds(median(p.theirs)), "c-ms")
-		b.ReportMetric(milliseconds(median(p.ours)), "daemon-ms")
-		b.ReportMetric(p.ratio(), "daemon/c")
+		p.atMost(b, 1.15, "a code that is in nobody's memory, request to answer, beside a C program that asks the key")
 	}
 }
 
@@ -144,29 +144,58 @@ func (p *coldProgram) ask(name string) (time.Duration, string) {
 
 // BenchmarkIdle has two keys plugged in, and a bus, and nobody who asks.
 func BenchmarkIdle(b *testing.B) {
-	const minute = time.Minute
+	const maxSwitches, maxMemory = 10, maxRSS >> 20
 	d, _ := behindPCSCD(b, 2, "--dbus", privateBus(b))
 	for serial := range uint32(2) {
 		d.stock(b, serial+1, 5)
 	}
-	<-time.After(5 * time.Second) // the last look at the readers, the connections that end
+	<-time.After(5 * time.Second) // the last look at the readers, and the last connection
 	for b.Loop() {
 		before := d.switches()
-		<-time.After(minute)
-		b.ReportMetric(float64(d.switches()-before), "switches/min")
-		b.ReportMetric(float64(d.footprint().rss)/(1<<20), "MB")
+		<-time.After(time.Minute)
+		n, memory := d.switches()-before, float64(d.footprint().rss)/(1<<20)
+		b.ReportMetric(float64(n), "switches")
+		row(b, "idle for 60 s, two keys behind pcscd, on a bus: voluntary context switches of all threads",
+			fmt.Sprint(n), "", "", fmt.Sprint("at most ", maxSwitches), n <= maxSwitches)
+		row(b, "and resident memory", fmt.Sprintf("%.1f MiB", memory), "", "", fmt.Sprintf("at most %d MiB", maxMemory), memory <= maxMemory)
 	}
 }
 
 // BenchmarkStart starts the daemon with two soft keys of its own, until it says that it is ready.
 func BenchmarkStart(b *testing.B) {
-	d := start(b, release(b), os.Environ(), "--soft-keys", "2")
+	const limit = 50 * time.Millisecond
+	arguments := []string{"--soft-keys", "2"}
+	d := start(b, release(b), os.Environ(), arguments...)
 	for b.Loop() {
 		var starts []time.Duration
 		for range 25 {
 			d.stop(syscall.SIGTERM)
-			starts = append(starts, took(func() { d.run([]string{"--soft-keys", "2"}) }))
+			starts = append(starts, took(func() { d.run(arguments) }))
 		}
-		b.ReportMetric(milliseconds(median(starts)), "ready-ms")
+		ready := median(starts)
+		b.ReportMetric(float64(ready)/float64(time.Millisecond), "ms")
+		row(b, "start to ready, soft keys", words(ready), "", "", "at most "+words(limit), ready <= limit)
+	}
+}
+
+// BenchmarkBare takes a code from oathctl, which finds it in the daemon's memory, and runs a bare program that connects to
+// the same socket and prints a line.
+func BenchmarkBare(b *testing.B) {
+	d := start(b, release(b), os.Environ(), "--soft-keys", "1")
+	d.present(fmt.Sprint(firstSoft))
+	name, dir := d.stock(b, firstSoft, 1)[0], b.TempDir()
+	compile(b, dir, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0", "./e2e/testdata/bare")
+	for b.Loop() {
+		inTurn(300,
+			func(int) time.Duration { return took(func() { d.do("code", name) }) },
+			func(int) time.Duration {
+				bare := exec.Command(filepath.Join(dir, "bare"), d.client.Socket)
+				return took(func() {
+					if out, err := bare.Output(); err != nil || len(out) == 0 {
+						b.Fatalf("%v, %s", err, out)
+					}
+				})
+			},
+		).atMost(b, 1.8, "`oathctl code NAME`, warm, whole process, beside a bare static Go program that connects and prints a line")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -42,6 +43,33 @@ func (p pairs) ratio() float64 {
 	return median(quotients)
 }
 
+// row prints a line of the table in docs/benchmarks.md: what was measured, of us and of what is beside us, their ratio, and
+// what it is to be.
+func row(b *testing.B, what, ours, theirs, ratio, limit string, reached bool) {
+	b.Helper()
+	verdict := "reached"
+	if !reached {
+		verdict = "missed"
+	}
+	fmt.Printf("\n| %s | %s | %s | %s | %s | %s |\n", what, ours, theirs, ratio, limit, verdict)
+}
+
+// atMost prints the row of times that are to be at most so many times their counterparts.
+func (p pairs) atMost(b *testing.B, limit float64, what string) {
+	b.Helper()
+	ratio := p.ratio()
+	b.ReportMetric(ratio, "ratio")
+	row(b, what, words(median(p.ours)), words(median(p.theirs)), fmt.Sprintf("%.2f", ratio), fmt.Sprintf("at most %.2f", limit), ratio <= limit)
+}
+
+// words is a time as people write it.
+func words(d time.Duration) string {
+	if d < time.Millisecond {
+		return fmt.Sprintf("%.0f µs", float64(d)/float64(time.Microsecond))
+	}
+	return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond))
+}
+
 // median is the value in the middle.
 func median[T float64 | time.Duration](values []T) T {
 	sorted := slices.Sorted(slices.Values(values))
@@ -55,13 +83,11 @@ func took(what func()) time.Duration {
 	return time.Since(begin)
 }
 
-// milliseconds is a metric of that unit.
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// line is a connection to the daemon that is kept. Between request and answer there is no goroutine of ours.
+// line is a connection to the daemon that is kept. It blocks in the kernel, as a C program does: what is measured is the
+// daemon, not a client's scheduler.
 type line struct {
 	b    *testing.B
-	conn net.Conn
+	file *os.File
 	in   *bufio.Reader
 }
 
@@ -71,24 +97,46 @@ func (d *daemon) line(b *testing.B) *line {
 	if err != nil {
 		b.Fatal(err)
 	}
-	b.Cleanup(func() { _ = conn.Close() })
-	return &line{b, conn, bufio.NewReader(conn)}
+	defer conn.Close()
+	file, err := conn.(*net.UnixConn).File() // in blocking mode
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = file.Close() })
+	return &line{b, file, bufio.NewReader(file)}
 }
 
-// ask sends a request and returns the answer's body.
-func (l *line) ask(request []byte) []byte {
-	if _, err := l.conn.Write(request); err != nil {
+// time is how long the daemon takes to answer, until the first of it is there: it writes an answer in one piece.
+func (l *line) time(request []byte) time.Duration {
+	begin := time.Now()
+	if _, err := l.file.Write(request); err != nil {
 		l.b.Fatal(err)
 	}
+	if _, err := l.in.Peek(1); err != nil {
+		l.b.Fatal(err)
+	}
+	return time.Since(begin)
+}
+
+// read returns the answer's body.
+func (l *line) read() string {
 	answer, err := http.ReadResponse(l.in, nil)
 	if err != nil {
 		l.b.Fatal(err)
 	}
 	body, err := io.ReadAll(answer.Body)
 	if err != nil || answer.StatusCode != http.StatusOK {
-		l.b.Fatalf("%.60q: %s, %v: %s", request, answer.Status, err, body)
+		l.b.Fatalf("%s, %v: %s", answer.Status, err, body)
 	}
-	return body
+	return string(body)
+}
+
+// ask is how long it takes until the whole answer is read.
+func (l *line) ask(request []byte) time.Duration {
+	return took(func() {
+		l.time(request)
+		l.read()
+	})
 }
 
 // get is the request for a document.

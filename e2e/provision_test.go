@@ -21,30 +21,16 @@ const realKey = "yubikey-5.4.3"
 // provisionBound is what writing to many keys may cost over writing to the slowest of them alone.
 const provisionBound = 1.15
 
-// BenchmarkProvision writes 32 accounts to 8 keys at once and to one alone, and prints both.
+// BenchmarkProvision writes 32 accounts to 8 keys at once and to one alone.
 func BenchmarkProvision(b *testing.B) {
 	const accounts, keys = 32, 8
 	for b.Loop() {
-		alone := fastest(func() time.Duration { return provision(b, accounts, 1) })
-		all := fastest(func() time.Duration { return provision(b, accounts, keys) })
-		ratio := float64(all) / float64(alone)
-		fmt.Printf("\n%28s %10s %12s\n", "", "wall time", "per account")
-		for _, row := range []struct {
-			what string
-			took time.Duration
-		}{{"the slowest key alone", alone}, {fmt.Sprintf("%d keys at once", keys), all}} {
-			fmt.Printf("%28s %10s %12s\n", row.what, row.took.Round(time.Millisecond), (row.took / accounts).Round(100*time.Microsecond))
-		}
-		fmt.Printf("%28s %10.2f %12s\n\n", "ratio", ratio, fmt.Sprintf("≤ %.2f", provisionBound))
-		b.ReportMetric(ratio, "ratio")
-		if ratio > provisionBound {
-			b.Errorf("%d accounts to %d keys took %.2f times as long as to one, over %.2f", accounts, keys, ratio, provisionBound)
-		}
+		inTurn(3,
+			func(int) time.Duration { return provision(b, accounts, keys) },
+			func(int) time.Duration { return provision(b, accounts, 1) },
+		).atMost(b, provisionBound, fmt.Sprintf("%d accounts onto %d keys as slow as real ones, beside one such key alone", accounts, keys))
 	}
 }
-
-// fastest measures three times, for whatever else the machine does can only make it slower.
-func fastest(measure func() time.Duration) time.Duration { return min(measure(), measure(), measure()) }
 
 // provision adopts that many new keys with the delays of a real one, and returns how long it takes to
 // write the accounts to all of them.
