@@ -1,0 +1,73 @@
+package e2e
+
+import (
+	"bytes"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/oathd/oathd/hw/hwtest"
+)
+
+// typing runs oathctl with something on standard input; it returns all that it prints.
+func (d *daemon) typing(input string, args ...string) (said string, ok bool) {
+	d.t.Helper()
+	cmd := exec.Command(filepath.Join(d.bin, "oathctl"), args...)
+	cmd.Env, cmd.Stdin = d.env, strings.NewReader(input)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	return out.String(), err == nil
+}
+
+// mustType is typing for what has to work.
+func (d *daemon) mustType(input string, args ...string) string {
+	d.t.Helper()
+	said, ok := d.typing(input, args...)
+	if !ok {
+		d.t.Fatalf("oathctl %v: %s\noathd said:\n%s", args, said, &d.log)
+	}
+	return said
+}
+
+// TestEnroll gives two keys behind a real pcscd their escrow slots, by the daemon's child process, and loses one of them:
+// the other opens the escrow.
+func TestEnroll(t *testing.T) {
+	b := newBench(t)
+	const pin = hwtest.FactoryPIN + "\n"
+	if plan := b.do("key", "enroll", "daily", "--plan"); !strings.Contains(plan, "retired slot 82") {
+		t.Errorf("the plan is %q", plan)
+	}
+	if said, ok := b.typing("87654321\n", "key", "enroll", "daily", "--yes"); ok || !strings.Contains(said, "wrong PIN") {
+		t.Errorf("with a wrong PIN: %v, %q", ok, said)
+	}
+	for _, key := range []string{"daily", "spare"} {
+		if said := b.mustType(pin, "key", "enroll", key, "--yes"); !strings.Contains(said, key+" (soft): slot 82 can open an escrow") {
+			t.Errorf("enrolled: %q", said)
+		}
+	}
+	if again := b.do("key", "enroll", "daily"); !strings.Contains(again, "use slot 82 as it is") {
+		t.Errorf("enrolled twice: %q", again)
+	}
+	b.do("escrow", "init", "--key", "daily,spare")
+	b.do("add", "--qr", picture, "--to", "daily")
+	for _, key := range []string{"daily", "spare"} {
+		if said := b.mustType(pin, "escrow", "drill", "--with", "piv:"+key); !strings.Contains(said, "1 seed, 1 of them proved") {
+			t.Errorf("the drill with %s: %q", key, said)
+		}
+	}
+	b.mustType(pin, "escrow", "paper", filepath.Join(t.TempDir(), "paper.html"), "--with", "piv:daily")
+
+	b.pull[0]()
+	b.present("spare")
+	lost := b.mustType(pin, "key", "lost", "daily", "--yes", "--with", "piv")
+	if strings.Contains(lost, "still opens") || !strings.Contains(lost, pictureName) {
+		t.Errorf("the loss: %q", lost)
+	}
+	b.mustType(pin, "restore", "--to", "spare", "--with", "piv:spare")
+	sameCode(t, pictureSeed, b.ofKey(1, pictureName), b.ofCtl("amazon"))
+	if said, ok := b.typing(pin, "escrow", "drill", "--with", "piv:daily"); ok || !strings.Contains(said, "none of its recipients") {
+		t.Errorf("the lost key: %v, %q", ok, said)
+	}
+}
