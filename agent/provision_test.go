@@ -60,7 +60,8 @@ func TestOneUSBPort(t *testing.T) {
 	if err != nil || !report.Complete {
 		t.Fatalf("%v, %+v", err, report)
 	}
-	if r.told(api.StepWaitKey) < 2 || r.told(api.StepWritten) != 2 || r.told(api.StepProved) != 2 {
+	// The second key may be plugged in before anybody asks for it.
+	if r.told(api.StepWaitKey) < 1 || r.told(api.StepWritten) != 2 || r.told(api.StepProved) != 2 {
 		t.Errorf("%+v", r.steps)
 	}
 	if n := r.Status().OpenIntents; n != 0 {
