@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -145,11 +146,13 @@ func (a *Agent) launch(f *flight) {
 		return
 	}
 	f.left.Store(2)
+	go func() { // the flight's own: it lands after this has ended
+		if f.shared() {
+			a.markUsed(f)
+		}
+		a.hand(f)
+	}()
 	a.try(f, 0)
-	if f.shared() {
-		a.markUsed(f)
-	}
-	a.hand(f)
 }
 
 // markUsed records that the code is being handed out. That it cannot be recorded is no reason to lock somebody
@@ -178,6 +181,7 @@ func (a *Agent) try(f *flight, n int) {
 			err := a.compute(f, from, card)
 			if arrived = err == nil; arrived {
 				a.arrive(f, from, nil)
+				runtime.Gosched() // those who wait go first, on this thread
 			}
 			return err
 		},
