@@ -1,0 +1,104 @@
+package main
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oathd/oathd/ipc/api"
+)
+
+func TestWithFlag(t *testing.T) {
+	for value, want := range map[string]api.Opener{
+		"piv":        {By: api.OpenPIV},
+		"piv:red":    {By: api.OpenPIV, Key: "red"},
+		"recovery":   {By: api.OpenRecovery},
+		"passphrase": {By: api.OpenPassphrase},
+	} {
+		if got, err := (&withFlag{value}).parse(); err != nil || got != want {
+			t.Errorf("%s: %+v, %v", value, got, err)
+		}
+	}
+	for _, value := range []string{"", "piv:", "recovery:x", "passphrase:horse", "magic"} {
+		if got, err := (&withFlag{value}).parse(); exitStatus(err) != exitUsage {
+			t.Errorf("%s: %+v, %v", value, got, err)
+		}
+	}
+}
+
+// TestPrompts gives the lines of standard input one after the other, and none twice.
+func TestPrompts(t *testing.T) {
+	term, _, _ := fakeTerminal()
+	term.in = strings.NewReader("first\r\nsecond")
+	p := &prompts{a: &app{term: term}}
+	defer p.close()
+	for _, want := range []string{"first", "second"} {
+		got, err := p.secret(t.Context(), "Secret")
+		if err != nil || string(got.Bytes()) != want {
+			t.Errorf("%q, %v; want %q", got.Bytes(), err, want)
+		}
+		got.Wipe()
+	}
+	if _, err := p.secret(t.Context(), "Secret"); exitStatus(err) != exitUsage {
+		t.Errorf("a third: %v", err)
+	}
+}
+
+func TestOpenersOf(t *testing.T) {
+	e := api.Escrow{Recipients: []api.Recipient{
+		{By: api.OpenRecovery, Name: "safe"},
+		{By: api.OpenPIV, Name: "red", Key: "abc", Serial: 7, Slot: 0x82, Present: true},
+		{By: api.OpenPIV, Name: "foreign", Serial: 8, Slot: 0x83},
+		{By: api.OpenRecovery, Name: "bank"},
+		{By: api.OpenPassphrase, Name: "the passphrase"},
+	}}
+	openers, words := openersOf(e)
+	want := []api.Opener{{By: api.OpenRecovery}, {By: api.OpenPIV, Key: "abc"}, {By: api.OpenPIV, Key: "8"}, {By: api.OpenPassphrase}}
+	if !slices.Equal(openers, want) {
+		t.Errorf("%+v", openers)
+	}
+	if got := strings.Join(words, "|"); got != "safe  (recovery key)|red  (security key 7, slot 82, plugged in)|foreign  (security key 8, slot 83, not plugged in)|the passphrase" {
+		t.Error(got)
+	}
+	if openers, words := openersOf(api.Escrow{}); len(openers) != 3 || len(words) != 3 {
+		t.Errorf("for a backup: %+v, %q", openers, words)
+	}
+}
+
+func TestEscrowWords(t *testing.T) {
+	now := time.Now()
+	e := api.Escrow{
+		Exists: true, Created: now, Seeds: 1, Pending: 2, Runbooks: 1, Warnings: []string{"beware"},
+		Recipients: []api.Recipient{{By: api.OpenRecovery, Name: "safe", Added: now}},
+		Without:    []api.Candidate{{ID: "a", Label: "Corp:bob"}},
+	}
+	said := strings.Join(escrowWords(e, now), "\n")
+	for _, want := range []string{"1 seed and 2 not proved by a key yet, 1 runbook;", "never tried", "  Corp:bob", "beware"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not in %q", want, said)
+		}
+	}
+	said = strings.Join(escrowWords(api.Escrow{Exists: true, Trouble: "cannot use it", Hint: "do this"}, now), "\n")
+	if !strings.Contains(said, "cannot use it") || !strings.Contains(said, "do this") {
+		t.Error(said)
+	}
+}
+
+func TestDrillAndRunbookWords(t *testing.T) {
+	d := api.EscrowDrill{
+		Recipient: api.Recipient{Name: "safe"}, Seeds: 2, Proved: 1, Untried: []string{"bank"},
+		Faults: []api.EscrowFault{{Label: "Corp:bob", Error: &api.Error{Message: "damaged", Hint: "go back"}}},
+	}
+	said := strings.Join(drillWords(d), "\n")
+	for _, want := range []string{"safe opens the escrow: 2 seeds, 1 of them", "Corp:bob: damaged", "go back", "bank"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not in %q", want, said)
+		}
+	}
+	aws := strings.Join(runbookQuestions(api.Account{Issuer: "Amazon Web Services", Name: "root"}), "\n")
+	other := strings.Join(runbookQuestions(api.Account{Issuer: "GitHub", Name: "me"}), "\n")
+	if !strings.Contains(aws, "AWS asks") || strings.Contains(other, "AWS") {
+		t.Errorf("%q, %q", aws, other)
+	}
+}
