@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 )
@@ -155,7 +156,8 @@ func unprintable(r rune) bool {
 	return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == '\u2028' || r == '\u2029'
 }
 
-var totpID = regexp.MustCompile(`^(?:(\d+)/)?(?:([^:]+):)?(.+)$`)
+// totpID is compiled when it is first used: oathctl, which never does, would pay for it at each start.
+var totpID = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:(\d+)/)?(?:([^:]+):)?(.+)$`) })
 
 // ParseID splits a credential id as found on a key. It never fails: what has no form is a name.
 // Algorithm and Digits are left at zero, for they do not stand in the id.
@@ -164,7 +166,7 @@ func ParseID(t Type, id string) Account {
 		return parseHOTPID(id)
 	}
 	a := Account{Type: t, Period: DefaultPeriod, Name: id}
-	m := totpID.FindStringSubmatch(id)
+	m := totpID().FindStringSubmatch(id)
 	if m == nil {
 		return a
 	}
