@@ -26,25 +26,30 @@ land needs its seed once more: add the account again, or drop the attempt with -
 }
 
 func (a *app) resume(ctx context.Context, w withFlag, r api.ResumeRequest) error {
-	request := a.client.Resume
-	if w.value != "" {
-		if r.Discard {
-			return usagef("", "cannot use both --with and --discard")
-		}
-		p := &prompts{a: a}
-		defer p.close()
-		open, err := a.opener(ctx, w, p)
-		if err != nil {
-			return err
-		}
-		defer open.wipe()
-		r.Opener = &open.Opener
-		request = func(ctx context.Context, r api.ResumeRequest, step func(api.Step)) (api.Report, error) {
-			return a.client.ResumeWith(ctx, r, open.secret, step)
-		}
+	if w.value == "" {
+		return a.resumed(ctx, func(ctx context.Context, step func(api.Step)) (api.Report, error) {
+			return a.client.Resume(ctx, r, step)
+		})
 	}
+	if r.Discard {
+		return usagef("", "cannot use both --with and --discard")
+	}
+	p := &prompts{a: a}
+	defer p.close()
+	open, err := a.opener(ctx, w, p)
+	if err != nil {
+		return err
+	}
+	defer open.wipe()
+	r.Opener = &open.Opener
+	return a.resumed(ctx, func(ctx context.Context, step func(api.Step)) (api.Report, error) {
+		return a.client.ResumeWith(ctx, r, open.secret, step)
+	})
+}
+
+func (a *app) resumed(ctx context.Context, request streamed) error {
 	return a.follow(ctx, "", func(ctx context.Context, step func(api.Step)) (api.Report, error) {
-		report, err := request(ctx, r, step)
+		report, err := request(ctx, step)
 		if err == nil && len(report.Accounts) == 0 {
 			a.term.say("nothing was broken off")
 		}
