@@ -13,17 +13,29 @@ import (
 )
 
 func (a *app) coverageCommand() *cobra.Command {
-	return &cobra.Command{
+	var p pictures
+	c := &cobra.Command{
 		Use:   "coverage",
 		Short: "Show which account is on which key, and what is at risk",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return a.coverage(c.Context()) },
+		Long: `Shows which account is on which key, since when that is proved, and what the loss of a key, of a site or of
+all that one person has would cost: at the terminal, as a page to be printed (--html), or as a picture
+(--svg). A file that is there by that name is replaced.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return a.coverage(c.Context(), p) },
 	}
+	p.add(c)
+	return c
 }
 
-func (a *app) coverage(ctx context.Context) error {
+func (a *app) coverage(ctx context.Context, p pictures) error {
+	if err := p.check(a.term.json); err != nil {
+		return err
+	}
 	c, err := a.client.Coverage(ctx)
 	if err != nil {
+		return err
+	}
+	if err := a.draw(p, c); err != nil || p.wanted() && !a.term.json {
 		return err
 	}
 	if len(c.Rows) == 0 && !a.term.json {
