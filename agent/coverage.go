@@ -13,7 +13,7 @@ func (a *Agent) Coverage() api.Coverage {
 	v := a.view.Load()
 	c := api.Coverage{At: time.Now().UTC(), Keys: []api.Key{}, Rows: []api.CoverageRow{}}
 	for _, k := range v.keyList {
-		if k.State != api.KeySeen {
+		if k.State == api.KeyAdopted {
 			c.Keys = append(c.Keys, k.Key)
 		}
 	}

@@ -130,9 +130,9 @@ func (a *Agent) opensEscrow(k *keyView) (escrow.Recipient, bool) {
 // revoke lists what the finder of a key has, and what to do about it. opened says that the key opened the escrow.
 func (a *Agent) revoke(k *keyView, opened bool, report *api.LostReport) {
 	if n := len(report.Accounts); n > 0 && !k.PasswordSet {
-		report.Revoke = append(report.Revoke, fmt.Sprintf("whoever has %s gets the codes of the %d accounts on it, for it has no password: give them new seeds at their services, the most important first", k.Label, n))
+		report.Revoke = append(report.Revoke, fmt.Sprintf("whoever has %s gets the codes of what is on it (%s), for it has no password: give each a new seed at its service, the most important first", k.Label, accounts(n)))
 	} else if n > 0 {
-		report.Revoke = append(report.Revoke, fmt.Sprintf("the codes of the %d accounts on %s are behind its password: give them new seeds at their services if others know it", n, k.Label))
+		report.Revoke = append(report.Revoke, fmt.Sprintf("the codes of what is on %s (%s) are behind its password: if others know it, give each a new seed at its service", k.Label, accounts(n)))
 	}
 	if _, report.Recipient = a.opensEscrow(k); report.Recipient {
 		report.Warnings = append(report.Warnings, fmt.Sprintf("%s still opens the escrow, with its PIN: run \"oathctl key lost %s\" again, with another key or the recovery key", k.Label, k.Label))
@@ -141,4 +141,11 @@ func (a *Agent) revoke(k *keyView, opened bool, report *api.LostReport) {
 		report.Revoke = append(report.Revoke, fmt.Sprintf("with its PIN and a backup of the escrow from before today, %s opens every seed in that backup: destroy those backups, and make a new one", k.Label))
 	}
 	report.Revoke = append(report.Revoke, fmt.Sprintf("oathd does not know what else is on %s: take it off the services where it is registered as a security key or passkey, and revoke its certificates, SSH and OpenPGP keys", k.Label))
+}
+
+func accounts(n int) string {
+	if n == 1 {
+		return "1 account"
+	}
+	return fmt.Sprintf("%d accounts", n)
 }

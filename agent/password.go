@@ -152,7 +152,7 @@ func (a *Agent) Reset(ctx context.Context, who Caller, key string, r api.ResetRe
 	}
 	if lost := a.view.Load().onlyOn(k.ID); len(lost) > 0 && !r.Force {
 		e := refuse(api.CodeLastCopy, "use --force if they are closed, or their seeds are kept elsewhere",
-			"cannot reset %s: %d accounts are on no other key", k.Label, len(lost))
+			"cannot reset %s: %s would be lost, on no other key", k.Label, accounts(len(lost)))
 		e.Candidates = lost
 		return api.Key{}, e
 	}
