@@ -54,6 +54,8 @@ tbody tr+tr>*{border-top:1px solid var(--line)}
 tbody th{font-weight:600}
 tbody th span,thead th span{display:block;font-weight:400;font-size:.8125rem;color:var(--dim)}
 .key,.cell{text-align:center;width:1%;min-width:5rem}
+.key{overflow-wrap:normal}
+.key div{max-width:12rem;overflow-wrap:break-word;margin:0 auto}
 .key span{white-space:nowrap;max-width:12rem;overflow:hidden;text-overflow:ellipsis}
 .all th:first-child{min-width:13rem;border-right:1px solid var(--line)}
 .many .key,.many .cell{min-width:2.25rem;padding:.4rem .2rem}
