@@ -2,6 +2,9 @@
 // codes and the routes of version 1. The core answers in these words too, so that every front door says
 // the same. It imports the standard library only, so that a client can use it alone.
 //
+// openapi.yaml describes the routes in the words of OpenAPI 3.1; tests hold it against the types here, the routes of ipc/socket
+// and the answers of a real daemon.
+//
 // Times are UTC. No type holds a seed, a PIN or a password: those travel as raw bodies.
 package api
 
