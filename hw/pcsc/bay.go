@@ -185,6 +185,9 @@ func (b *Bay) forget() {
 // connection for just as long, and everything left as it is at the end, so that no other program loses a
 // PIN through a reset.
 //
+// That it is the slot's insertion is made sure before the first command that could change anything, at the latest when work has
+// ended: SELECT and CALCULATE may reach a key that was put in its place a moment ago, which SELECT's answer tells.
+//
 // The errors of work come back as they are. Others wrap hw.ErrRemoved (also when the slot's insertion is
 // over), hw.ErrReset, hw.ErrHeld, hw.ErrRefused or hw.ErrUnavailable, with a hint where one helps.
 // An exclusive hold of another program is waited for, but less than two seconds (see holdWaits).

@@ -1,6 +1,7 @@
 package pcsc
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -27,7 +28,7 @@ type lane struct {
 	reader string
 
 	mutex   sync.Mutex
-	context *scard.Context // nil before the first use and after it broke
+	session *session // nil before the first use and after it broke
 }
 
 // transact runs work in a transaction with the card in the reader, provided that current says of
@@ -40,27 +41,23 @@ func (l *lane) transact(current func(counter uint16) bool, work func(hw.Card) er
 		return explain("reach the key in "+l.reader, err)
 	}
 	defer l.end(card)
-	// Inside our own transaction nobody can make this call wait.
-	status, err := card.Status()
-	if err != nil {
-		return explain("reach the key in "+l.reader, err)
+	t := &transaction{card: card, current: current, reader: l.reader}
+	if err := work(t); err != nil {
+		return err
 	}
-	if !current(counterOf(uint32(status.State))) {
-		return fmt.Errorf("cannot reach the key that was in %s: %w", l.reader, hw.ErrRemoved)
-	}
-	return work(transaction{card})
+	return t.check()
 }
 
 // begin returns a card that is connected and inside a transaction.
-func (l *lane) begin() (*scard.Card, error) {
+func (l *lane) begin() (*card, error) {
 	card, err := l.connect()
 	if err != nil {
 		return nil, err
 	}
-	err = card.BeginTransaction()
+	err = card.begin()
 	for attempt := 1; errors.Is(err, scard.ErrResetCard) && attempt < beginAttempts; attempt++ {
-		if err = card.Reconnect(scard.ShareShared, scard.ProtocolAny, scard.LeaveCard); err == nil {
-			err = card.BeginTransaction()
+		if err = card.reconnect(); err == nil {
+			err = card.begin()
 		}
 	}
 	if err != nil {
@@ -72,7 +69,7 @@ func (l *lane) begin() (*scard.Card, error) {
 
 // connect opens the card, shared. A context that broke, as it does when pcscd is restarted, is replaced
 // once; an exclusive hold of another program is waited for.
-func (l *lane) connect() (*scard.Card, error) {
+func (l *lane) connect() (*card, error) {
 	card, err := l.tryConnect()
 	if broken(err) {
 		l.drop()
@@ -88,46 +85,37 @@ func (l *lane) connect() (*scard.Card, error) {
 	return card, err
 }
 
-func (l *lane) tryConnect() (*scard.Card, error) {
-	if l.context == nil {
-		fresh, err := scard.EstablishContext()
+func (l *lane) tryConnect() (*card, error) {
+	if l.session == nil {
+		fresh, err := newSession()
 		if err != nil {
 			return nil, err
 		}
-		l.context = fresh
+		l.session = fresh
 	}
-	card, err := l.context.Connect(l.reader, scard.ShareShared, scard.ProtocolAny)
-	if err != nil {
-		return nil, err
-	}
-	// The binding panics when it is to transmit over anything else.
-	if protocol := card.ActiveProtocol(); protocol != scard.ProtocolT0 && protocol != scard.ProtocolT1 {
-		l.disconnect(card)
-		return nil, fmt.Errorf("the card speaks neither T=0 nor T=1 (protocol %d)", protocol)
-	}
-	return card, nil
+	return l.session.connect(l.reader)
 }
 
 // end leaves the card as it is, for others. That it fails after a removal is no loss: what work
 // learned, it learned before.
-func (l *lane) end(card *scard.Card) {
-	_ = card.EndTransaction(scard.LeaveCard)
+func (l *lane) end(card *card) {
+	_ = card.end()
 	l.disconnect(card)
 }
 
 // disconnect closes the card. Where that fails libpcsclite keeps the handle in the context for ever,
 // so the context goes with it.
-func (l *lane) disconnect(card *scard.Card) {
-	if err := card.Disconnect(scard.LeaveCard); err != nil {
+func (l *lane) disconnect(card *card) {
+	if err := card.disconnect(); err != nil {
 		l.drop()
 	}
 }
 
 // drop gives the context back, if there is one. The mutex is held.
 func (l *lane) drop() {
-	if l.context != nil {
-		_ = l.context.Release() // without pcscd there is nothing to release
-		l.context = nil
+	if l.session != nil {
+		_ = l.session.release() // without pcscd there is nothing to release
+		l.session = nil
 	}
 }
 
@@ -140,15 +128,48 @@ func (l *lane) abandon() {
 }
 
 // transaction is a card inside a transaction.
-type transaction struct{ card *scard.Card }
+type transaction struct {
+	card    *card
+	reader  string
+	current func(counter uint16) bool
+	checked bool
+}
 
-// Transmit is hw.Card's. The binding's buffer of 64 KiB is wiped as far as the answer reached into it,
-// since answers can be codes; libpcsclite's own buffers are out of reach.
-func (t transaction) Transmit(command []byte) ([]byte, error) {
+// check makes sure, once, that it is the card that is meant. Inside our own transaction nobody can make this call wait.
+func (t *transaction) check() error {
+	if t.checked {
+		return nil
+	}
+	counter, err := t.card.counter()
+	if err != nil {
+		return explain("reach the key in "+t.reader, err)
+	}
+	if !t.current(counter) {
+		return fmt.Errorf("cannot reach the key that was in %s: %w", t.reader, hw.ErrRemoved)
+	}
+	t.checked = true
+	return nil
+}
+
+// The commands that may come before check, for a code is not to wait for it: SELECT, and the OATH applet's CALCULATE.
+// Neither changes a card, whosoever it is, and who gets a code looks at SELECT's answer, which says which key it is.
+const (
+	insSelect    = 0xa4
+	insCalculate = 0xa2
+)
+
+// Transmit is hw.Card's. What the buffer holds of the answer is wiped, since answers can be codes; libpcsclite's own buffers
+// are out of reach.
+func (t *transaction) Transmit(command []byte) ([]byte, error) {
 	if len(command) == 0 {
 		return nil, errors.New("cannot send an empty command to the key")
 	}
-	answer, err := t.card.Transmit(command)
+	if len(command) < 2 || command[1] != insSelect && command[1] != insCalculate {
+		if err := t.check(); err != nil {
+			return nil, err
+		}
+	}
+	answer, err := t.card.transmit(command)
 	if err == nil && len(answer) == 0 {
 		// So do some drivers, vsmartcard's too, when the card is gone before it has answered.
 		err = scard.ErrNotTransacted
@@ -157,7 +178,5 @@ func (t transaction) Transmit(command []byte) ([]byte, error) {
 		return nil, explain("send a command to the key", err)
 	}
 	defer oath.Wipe(answer)
-	copied := make([]byte, len(answer))
-	copy(copied, answer)
-	return copied, nil
+	return bytes.Clone(answer), nil
 }

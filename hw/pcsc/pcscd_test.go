@@ -47,6 +47,13 @@ func TestPlugAndUnplug(t *testing.T) {
 	if err := e.ping(first); !errors.Is(err, hw.ErrRemoved) || second.commands.Load() != 0 {
 		t.Errorf("a transaction with the key that was there before: %v, %d commands", err, second.commands.Load())
 	}
+	err := e.Transact(first, func(card hw.Card) error {
+		_, err := card.Transmit([]byte{0, 0xa4, 4, 0}) // SELECT goes to whatever is there
+		return err
+	})
+	if !errors.Is(err, hw.ErrRemoved) {
+		t.Errorf("a SELECT for the key that was there before: %v", err)
+	}
 	mustPing(t, e, again)
 }
 
