@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -245,6 +246,52 @@ func TestTouchNamesWhoWaits(t *testing.T) {
 	defer fidget(t, c)()
 	if a := <-answered; a.err != nil || a.code.Code != want(a.code) || !a.code.Touch {
 		t.Errorf("%+v, %v", a.code, a.err)
+	}
+}
+
+// TestSlowReaderIsToldWhatItMissed subscribes and does not read while more happens than the socket and the core hold. Nobody
+// waits for it, and what it reads afterwards has no gap that it is not told of.
+func TestSlowReaderIsToldWhatItMissed(t *testing.T) {
+	c, ctx := furnished(t, false), t.Context()
+	slow, err := c.Events(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const changes = 600
+	for i := range changes {
+		if _, err := c.SetSite(ctx, "red", fmt.Sprint("shelf ", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var at, missed uint64
+	for event, err := range slow {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if event.Kind == api.EventSkipped {
+			missed += event.Skipped
+			at += event.Skipped
+			continue
+		}
+		if at != 0 && event.Seq != at+1 {
+			t.Fatalf("event %d follows %d, and %d were said to be missing", event.Seq, at, missed)
+		}
+		at = event.Seq
+		if event.KeyLabel == "last" {
+			break
+		}
+		// It reads now, so there is room for what says how much it missed.
+		if _, err := c.SetSite(ctx, "1000002", fmt.Sprint("shelf ", at)); err != nil {
+			t.Fatal(err)
+		}
+		if missed > 0 {
+			if _, err := c.SetLabel(ctx, "1000002", "last"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if missed == 0 {
+		t.Error("nothing was missed")
 	}
 }
 
