@@ -36,9 +36,9 @@ const conns = 64
 func main() {
 	var o options
 	flag.StringVar(&o.oathd, "oathd", "bin/oathd", "the daemon to measure")
-	flag.IntVar(&o.rounds, "rounds", 11, "how many pairs of measurements; their median counts")
-	flag.IntVar(&o.requests, "requests", 3000, "how many requests on one connection make a measurement")
-	flag.DurationVar(&o.burst, "burst", 500*time.Millisecond, "how long a measurement over many connections takes")
+	flag.IntVar(&o.rounds, "rounds", 51, "how many pairs of measurements; their median counts")
+	flag.IntVar(&o.requests, "requests", 500, "how many requests on one connection make a measurement")
+	flag.DurationVar(&o.burst, "burst", 100*time.Millisecond, "how long a measurement over many connections takes")
 	empty := flag.String("empty", "", "serve the empty handler on this socket (for the program itself)")
 	flag.Parse()
 	run := o.run

@@ -49,6 +49,10 @@ func newCodes(c coder) *codes { return &codes{coder: c, asked: map[string]*quest
 
 // handle answers POST /v1/code; with Accept: text/plain, with the bare code.
 func (c *codes) handle(w http.ResponseWriter, r *http.Request) error {
+	if json := c.again(r); json != nil {
+		write(w, http.StatusOK, jsonType, json)
+		return nil
+	}
 	body, err := readDocument(w, r)
 	if err != nil {
 		return err
@@ -74,6 +78,25 @@ func (c *codes) handle(w http.ResponseWriter, r *http.Request) error {
 }
 
 func encodeCode(code *api.Code) []byte { return encode(code) }
+
+// again returns the answer to a request that came before, word by word, if its code is remembered; else nil. It does not read
+// the body: having read one, net/http starts to watch whether the client leaves, which takes longer than this answer.
+func (c *codes) again(r *http.Request) []byte {
+	if len(r.Header["Accept"]) > 0 || r.Header.Get("Content-Type") != api.JSONType || r.URL.RawQuery != "" {
+		return nil
+	}
+	c.mu.Lock()
+	q := c.asked[string(connOf(r).peek(r.ContentLength))]
+	c.mu.Unlock()
+	if q == nil {
+		return nil
+	}
+	code := c.coder.Remembered(q.CodeRequest)
+	if code == nil {
+		return nil
+	}
+	return q.encoded(code)
+}
 
 // bareCode is a code, or two, for a program that wants nothing else.
 func bareCode(code *api.Code) []byte {

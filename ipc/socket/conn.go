@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"net"
@@ -43,8 +44,9 @@ type conn struct {
 	caller func() agent.Caller
 	// refused is the answer to every request of a connection that is not to be served; nil for others.
 	refused error
-	// buffer is where net/http keeps what it has read: the seeds of a request stay behind in it.
-	buffer []byte
+	// buffer is where net/http keeps what it has read: the seeds of a request stay behind in it. latest is what it read
+	// there last.
+	buffer, latest []byte
 	// idle is what idleSince returns.
 	idle atomic.Int64
 	// patient says that writing may take for ever; else renewal is when the deadline of writing is to be moved.
@@ -103,12 +105,29 @@ func credentials(c *net.UnixConn) (client *unix.Ucred, err error) {
 }
 
 // Read remembers the buffer that net/http reads into: the first slice of more than one byte that it
-// passes is the whole of it.
+// passes is the whole of it. Single bytes are for noticing that the client leaves.
 func (c *conn) Read(p []byte) (int, error) {
-	if c.buffer == nil && len(p) > 1 {
+	if len(p) == 1 {
+		return c.UnixConn.Read(p)
+	}
+	if c.buffer == nil {
 		c.buffer = p[:cap(p)]
 	}
-	return c.UnixConn.Read(p)
+	n, err := c.UnixConn.Read(p)
+	c.latest = p[:n]
+	return n, err
+}
+
+var endOfHeader = []byte("\r\n\r\n")
+
+// peek returns the body of a request, of that length, if it came at once with the end of the header and nothing behind it;
+// else nil. It stays until the body is read.
+func (c *conn) peek(length int64) []byte {
+	_, body, found := bytes.Cut(c.latest, endOfHeader)
+	if !found || int64(len(body)) != length {
+		return nil
+	}
+	return body
 }
 
 // Write gives up on a client that takes nothing for answerTimeout, or somewhat longer: moving a deadline costs a
