@@ -81,7 +81,7 @@ func (b *Bay) Watch(ctx context.Context, report func(hw.Inventory)) error {
 		b.log.Warn("lost pcscd", "error", err)
 		b.forget()
 		b.abandon(nil)
-		report(hw.Inventory{Trouble: explain("see the readers", err)})
+		report(hw.Inventory{Trouble: lost(err)})
 		pause(ctx, minSession-time.Since(began))
 	}
 }

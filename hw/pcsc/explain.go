@@ -57,6 +57,12 @@ func explain(what string, err error) error {
 	return hinted(fmt.Errorf("cannot %s: %w (%v)", what, cause, err))
 }
 
+// lost explains why a session ended that pcscd had let us have. A pcscd that ends in the middle of a call can look like one
+// that refuses, so its own word is kept for the text only; whether it refuses shows at the next attempt.
+func lost(err error) error {
+	return hinted(fmt.Errorf("cannot see the readers: %w (%v)", hw.ErrUnavailable, err))
+}
+
 // hinted adds the hint that fits err, if there is one.
 func hinted(err error) error {
 	switch {
