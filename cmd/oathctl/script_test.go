@@ -127,7 +127,7 @@ func scriptDaemon(ts *testscript.TestScript, _ bool, args []string) {
 	for _, name := range []string{"XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_CONFIG_HOME"} {
 		env = append(env, name+"="+ts.Getenv(name))
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	ts.Defer(cancel)
 	socket := filepath.Join(ts.Getenv("XDG_RUNTIME_DIR"), "oathd", "oathd.sock")
 	d, err := startDaemon(ctx, env, socket, append([]string{"--soft-keys", "2"}, args...)...)
