@@ -67,7 +67,8 @@ Exit status: 0 done, 1 error, 2 usage, 3 not found or ambiguous, 4 key absent, 5
 	flags := root.PersistentFlags()
 	// The daemon reads the same variable.
 	flags.StringVar(&a.client.Socket, "socket", os.Getenv("OATHD_SOCKET"), "the daemon's socket")
-	flags.BoolVar(&a.term.json, "json", false, "print JSON, a line per step where there are several")
+	flags.Var(asJSON{&a.term.json}, "json", "print JSON, a line per step where there are several; docs/json.md has the documents")
+	flags.Lookup("json").NoOptDefVal = "1"
 	flags.BoolVarP(&a.term.quiet, "quiet", "q", false, "print no progress and no explanations")
 	flags.Var(&a.wait, "wait", "how long to wait for a key, e.g. 30s; forever at a terminal, else 0")
 	completes(root, map[string]completion{"socket": completeFiles})

@@ -37,11 +37,7 @@ func (a *app) backup(ctx context.Context, path string) error {
 	if err := replaceFile(path, file); err != nil {
 		return fmt.Errorf("cannot write the backup: %w", err)
 	}
-	written := struct {
-		File  string `json:"file"`
-		Bytes int    `json:"bytes"`
-	}{path, len(file)}
-	return a.term.answer(written, []string{fmt.Sprintf("%s: %d bytes; keep it apart from what opens it", path, len(file))})
+	return a.term.answer(backupFile{path, len(file)}, []string{fmt.Sprintf("%s: %d bytes; keep it apart from what opens it", path, len(file))})
 }
 
 // replaceFile writes a file that is there whole or not at all.

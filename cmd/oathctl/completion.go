@@ -36,12 +36,6 @@ keys, which it asks of the daemon. Packages install it; else put it where the sh
 	}
 }
 
-// script is the document of "oathctl completion".
-type script struct {
-	Shell  string `json:"shell"`
-	Script string `json:"script"`
-}
-
 func (a *app) completion(shell string) error {
 	if !slices.Contains(shellNames, shell) {
 		return usagef("it is "+strings.Join(shellNames, ", "), "cannot print a script for %q", shell)

@@ -13,17 +13,6 @@ import (
 // countedLife is how long a code that is counted stays in the clipboard; it lives until it is used.
 const countedLife = 30 * time.Second
 
-// copied is the document of "oathctl code --copy". The code is not in it: it is in the clipboard.
-type copied struct {
-	Account string `json:"account"`
-	Label   string `json:"label"`
-	// Tool is what took the code: wl-copy, xclip, xsel, tmux, or terminal, which does not say whether it did.
-	Tool string `json:"tool"`
-	// ClearsAt is when the code is taken out of the clipboard, unless something else is in there by then; it is
-	// missing where the code stays.
-	ClearsAt time.Time `json:"clears_at,omitzero"`
-}
-
 // copyCode puts a code into the clipboard for as long as it lives.
 func (a *app) copyCode(ctx context.Context, code api.Code) error {
 	until := code.ValidUntil

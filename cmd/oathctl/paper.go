@@ -14,12 +14,6 @@ import (
 	"github.com/oathd/oathd/oath"
 )
 
-// made is what was made of the escrow, and where the recovery paper is.
-type made struct {
-	Escrow api.Escrow `json:"escrow"`
-	Paper  string     `json:"paper,omitempty"`
-}
-
 func (m made) words(now time.Time) []string {
 	lines := escrowWords(m.Escrow, now)
 	if m.Paper != "" {

@@ -20,10 +20,7 @@ func (a *app) recipientsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			list := struct {
-				Recipients []api.Recipient `json:"recipients"`
-			}{e.Recipients}
-			return a.term.answer(list, recipientsTable(e.Recipients, time.Now()))
+			return a.term.answer(recipients{e.Recipients}, recipientsTable(e.Recipients, time.Now()))
 		},
 	}
 	c.AddCommand(a.recipientsAddCommand(), a.recipientsRemoveCommand())

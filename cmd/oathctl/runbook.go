@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -51,12 +50,7 @@ func (a *app) runbook(ctx context.Context, w withFlag, name string) error {
 		return err
 	}
 	defer text.Wipe()
-	shown := struct {
-		Account string    `json:"account"`
-		Label   string    `json:"label"`
-		At      time.Time `json:"at,omitzero"`
-		Text    string    `json:"text"`
-	}{account.ID, account.Label(), account.RunbookAt, string(text.Bytes())}
+	shown := runbookText{account.ID, account.Label(), account.RunbookAt, string(text.Bytes())}
 	return a.term.answer(shown, strings.Split(strings.TrimSuffix(shown.Text, "\n"), "\n"))
 }
 

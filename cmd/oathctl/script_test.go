@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,7 +22,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(housed{m}, map[string]func(){"oathctl": main})
+	testscript.Main(housed{m}, map[string]func(){"oathctl": checkedMain})
 }
 
 // housed gives the tests a directory for the programs that they build.
@@ -90,12 +91,21 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	requireProgram(t, "python3", "python3")
+	seen := t.TempDir()
+	t.Cleanup(func() {
+		strangersRead(t, seen)
+		if !t.Failed() && flag.Lookup("test.run").Value.String() == "" {
+			wantAllSeen(t, seen)
+		}
+	})
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/scripts",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("ALONE", filepath.SplitList(env.Getenv("PATH"))[0]) // where oathctl is, and nothing else
 			env.Setenv("PATH", env.Getenv("PATH")+":"+bin)
 			env.Setenv("PICTURES", pictures)
+			env.Setenv(seenJSON, seen)
 			env.Values["daemon"] = new(*running)
 			return prepare(env.WorkDir, env.Setenv)
 		},

@@ -20,13 +20,6 @@ func (a *app) versionCommand() *cobra.Command {
 	}
 }
 
-// versions is the document of "oathctl version"; Daemon is nil where none answers.
-type versions struct {
-	Version string      `json:"version"`
-	API     int         `json:"api"`
-	Daemon  *api.Status `json:"daemon,omitempty"`
-}
-
 func (a *app) version(ctx context.Context) error {
 	v := versions{Version: version, API: api.Version}
 	status, err := a.client.Status(ctx)
