@@ -211,7 +211,7 @@ func TestNothingIsAskedUntilSomebodyLooks(t *testing.T) {
 		s.wantAsked()
 		s.pass(time.Second)
 		s.wantAsked("a")
-		s.shows("> GitHub:alice 755 224 29 s ██████████ daily")
+		s.shows("> GitHub:alice 755 224 29 s ━━━━━━━━━━ daily")
 		s.hides("GitLab:bob 755")
 	})
 }
@@ -223,9 +223,9 @@ func TestCountdown(t *testing.T) {
 		s.pass(300 * time.Millisecond)
 		s.shows("> GitHub:alice 755 224 30 s")
 		s.pass(14 * time.Second)
-		s.shows("> GitHub:alice 755 224 16 s ██████░░░░")
+		s.shows("> GitHub:alice 755 224 16 s ━━━━━━────")
 		s.pass(15500 * time.Millisecond)
-		s.shows("> GitHub:alice 755 224 1 s █░░░░░░░░░")
+		s.shows("> GitHub:alice 755 224 1 s ━─────────")
 		s.wantAsked("a")
 		s.pass(time.Second)
 		s.wantAsked("a", "a") // the next one, as somebody still looks

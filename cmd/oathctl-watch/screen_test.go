@@ -241,7 +241,7 @@ func TestScreen(t *testing.T) {
 		t.Errorf("%d lines", n)
 	}
 	term.tmux("send-keys", "git")
-	term.shows("Filter: git", "> GitHub:alice", "1 of 3", " s  ", "█")
+	term.shows("Filter: git", "> GitHub:alice", "1 of 3", " s  ", "━")
 	term.showsCode(seedAlice)
 	term.tmux("send-keys", "Enter")
 	term.shows("GitHub:alice copied with tmux, out of the clipboard")
@@ -274,7 +274,7 @@ func TestScreenWithoutColour(t *testing.T) {
 	t.Parallel()
 	term := newTerminal(t)
 	term.run("NO_COLOR=1", "--all")
-	term.shows("  GitHub:alice", "█")
+	term.shows("  GitHub:alice", "━")
 	term.showsCode(seedAlice)
 	term.tmux("send-keys", "Down", "Down")
 	term.shows("> GitHub:alice")

@@ -159,7 +159,7 @@ func (m *model) codeCells(account api.Account) (code, left, bar string) {
 	}
 	whole := r.code.ValidUntil.Sub(r.code.ValidFrom)
 	full := int((life*barWidth + whole - 1) / whole)
-	bar = ink.Paint(style, strings.Repeat("█", full)) + ink.Paint(ink.Dim, strings.Repeat("░", max(0, barWidth-full)))
+	bar = ink.Paint(style, strings.Repeat("━", full)) + ink.Paint(ink.Dim, strings.Repeat("─", max(0, barWidth-full)))
 	return code, fmt.Sprintf("%d s", words.Seconds(life)), bar
 }
 

@@ -26,7 +26,7 @@ var styles = []string{Bold, Dim, Red, Green, Yellow, Plain}
 func Paint(style, s string) string { return style + s + Plain }
 
 // ascii stands in for the symbols that we use, on terminals without UTF-8.
-var ascii = map[rune]rune{'✓': '+', '✗': 'x', '≠': '!', '○': 'o', '·': '.', '…': '~', '–': '-', '←': '<', '█': '#', '░': '.'}
+var ascii = map[rune]rune{'✓': '+', '✗': 'x', '≠': '!', '○': 'o', '·': '.', '…': '~', '–': '-', '←': '<', '━': '#', '─': '.'}
 
 // Look is what whoever reads a stream can see: colours, and symbols that are not ASCII.
 type Look struct{ Colour, Symbols bool }
