@@ -189,7 +189,14 @@ func TestBash(t *testing.T) {
 func TestZsh(t *testing.T) {
 	t.Parallel()
 	w := newShellWorld(t, "zsh")
-	w.check(t, w.command(t, "zsh", "-f", "-i"), `PS1='$ '; autoload -Uz compinit; compinit -u -D; . ./script; compdef _oathctl show`)
+	if err := os.Symlink(w.script, filepath.Join(w.dir, "_oathctl")); err != nil {
+		t.Fatal(err)
+	}
+	for name, load := range map[string]string{"read": "compinit -u -D; . ./script", "found in fpath": "fpath=($PWD $fpath); compinit -u -D"} {
+		t.Run(name, func(t *testing.T) {
+			w.check(t, w.command(t, "zsh", "-f", "-i"), "PS1='$ '; autoload -Uz compinit; "+load+"; compdef _oathctl show")
+		})
+	}
 }
 
 // fish quotes by itself what it puts into the line, so what it is offered is what counts.
