@@ -54,9 +54,10 @@ func (s *solver) uses(id string) bool {
 
 // offers lists new keys: in each place as many as any plan could use.
 func offers(p Problem, unmet []Unmet, anew bool) []Key {
-	k := Key{SHA512: true, Touch: true}
+	k := Key{SHA512: true, Touch: true, Soft: len(p.Keys) > 0}
 	for _, other := range p.Keys {
 		k.Capacity = max(k.Capacity, other.Capacity)
+		k.Soft = k.Soft && other.Soft
 	}
 	if k.Capacity == 0 {
 		k.Capacity = usualCapacity

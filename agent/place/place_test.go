@@ -230,8 +230,9 @@ func TestChanges(t *testing.T) {
 			place.Problem{Keys: []place.Key{{ID: "k1"}}, Accounts: append(many(1, func(a *place.Account) { a.SHA512, a.Touch = true, true }), with(account("b"), func(a *place.Account) { a.Touch = true }))},
 			[]string{"2 more keys with SHA-512 and touch", "2 accounts fewer"},
 		},
-		"no seed": {place.Problem{Keys: keys("k1", "k2"), Accounts: many(1, func(a *place.Account) { a.NoSeed = true })}, nil},
-		"nothing": {place.Problem{}, nil},
+		"soft ones": {place.Problem{Keys: []place.Key{{ID: "k1", Soft: true}}, Accounts: []place.Account{account("a", "k1")}}, []string{"one more key", "one account fewer"}},
+		"no seed":   {place.Problem{Keys: keys("k1", "k2"), Accounts: many(1, func(a *place.Account) { a.NoSeed = true })}, nil},
+		"nothing":   {place.Problem{}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var got []string
