@@ -169,6 +169,8 @@ func (r *recorder) askAll() {
 	ask(200, "POST /v1/code", api.JSONType, `{"account":"touch"}`)
 	ask(404, "POST /v1/code", api.JSONType, `{"account":"nothing"}`)
 	ask(200, "GET /v1/coverage", none, none)
+	ask(200, "POST /v1/plan", api.JSONType, `{"copies":3,"without":["green"],"sites":"spread"}`)
+	ask(400, "POST /v1/plan", api.JSONType, `{"holders":"together"}`)
 	ask(200, "POST /v1/verify", api.JSONType, `{"account":"GitHub"}`)
 	ask(404, "POST /v1/verify", api.JSONType, `{"account":"nothing"}`)
 	ask(200, "POST /v1/resume", api.JSONType, `{"discard":true}`)

@@ -67,6 +67,11 @@ func (c *Client) Coverage(ctx context.Context) (api.Coverage, error) {
 	return call[api.Coverage](ctx, c, get("/v1/coverage"))
 }
 
+// Plan says how every account could have as many copies as are wanted. It changes nothing.
+func (c *Client) Plan(ctx context.Context, r api.PlanRequest) (api.Plan, error) {
+	return call[api.Plan](ctx, c, post("/v1/plan").withJSON(r))
+}
+
 // Audit returns the audit log.
 func (c *Client) Audit(ctx context.Context) (api.Audit, error) {
 	return call[api.Audit](ctx, c, get("/v1/audit"))

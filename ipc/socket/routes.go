@@ -40,6 +40,7 @@ func writings(a *agent.Agent) []route {
 		{"GET /v1/events", events(a.Events)},
 
 		{"POST /v1/verify", streamed(a.Verify)},
+		{"POST /v1/plan", asked(a.Plan)},
 
 		{"POST /v1/accounts", add(a.Add)},
 		{"POST /v1/accounts/{name}/rename", named(a.Rename)},
@@ -85,6 +86,18 @@ func named[Req, Resp any](f func(context.Context, agent.Caller, string, Req) (Re
 			return err
 		}
 		resp, err := f(r.Context(), connOf(r).caller(), r.PathValue("name"), req)
+		return answer(w, resp, err)
+	}
+}
+
+// asked answers a request that a Req describes and that changes nothing, whoever asks.
+func asked[Req, Resp any](f func(Req) (Resp, error)) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		req, err := readJSON[Req](w, r)
+		if err != nil {
+			return err
+		}
+		resp, err := f(req)
 		return answer(w, resp, err)
 	}
 }
