@@ -15,6 +15,7 @@ type pictures struct{ html, svg string }
 func (p *pictures) add(c *cobra.Command) {
 	c.Flags().StringVar(&p.html, "html", "", "draw it as an HTML page into this file, - for standard output")
 	c.Flags().StringVar(&p.svg, "svg", "", "draw it as an SVG picture into this file, - for standard output")
+	completes(c, map[string]completion{"html": completeFiles, "svg": completeFiles})
 }
 
 // check refuses two documents on standard output.
