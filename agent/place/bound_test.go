@@ -8,11 +8,14 @@ import (
 )
 
 // fewest returns a number of keys that no plan for a problem without copies can do with less, or false if there cannot be
-// a plan at all. It looks at one kind of place at a time, and at one group of accounts: in each place, the group can
+// a plan at all, because an account could not be placed if it were alone, or because they are too many. It looks at one kind of place at a time, and at one group of accounts: in each place, the group can
 // use as much as its keys hold, and as many copies as its accounts may have there. The keys that give the most are taken
 // first; as a place gives less with each key, no other choice could give more.
 func fewest(p place.Problem) (int, bool) {
 	w, most := newWorld(p), 0
+	if !w.eachAlone() {
+		return 0, false
+	}
 	for _, group := range groups(p.Accounts) {
 		for i, of := range kinds {
 			gifts, need := w.gifts(group, w.rules[i], of)
@@ -27,6 +30,24 @@ func fewest(p place.Problem) (int, bool) {
 		}
 	}
 	return most, true
+}
+
+// eachAlone says whether every kind of account could be placed if there were no other.
+func (w *world) eachAlone() bool {
+	for _, g := range groups(w.p.Accounts) {
+		tried := 0
+		for _, a := range g.accounts {
+			if wanted(a) <= tried || a.SHA512 != g.sha512 || a.Touch != g.touch {
+				continue
+			}
+			tried = wanted(a)
+			able := slices.DeleteFunc(slices.Clone(w.p.Keys), func(k place.Key) bool { return g.sha512 && !k.SHA512 || g.touch && !k.Touch })
+			if w.together(a, nil, able) < wanted(a) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // group is some accounts, and what all of them need.

@@ -138,6 +138,9 @@ func (w *world) together(a place.Account, chosen, from []place.Key) int {
 	if more := append(slices.Clip(chosen), from[0]); w.allowed(a, more) {
 		best = w.together(a, more, from[1:])
 	}
+	if best == wanted(a) {
+		return best
+	}
 	return max(best, w.together(a, chosen, from[1:]))
 }
 
