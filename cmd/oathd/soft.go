@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/oathd/oathd/config"
 	"github.com/oathd/oathd/hw"
@@ -16,12 +17,16 @@ const (
 	firstSoftSerial = 1000001
 	// slowProfile is the delay profile of slow soft keys.
 	slowProfile = "yubikey-5.4.3"
+	// touchPatience is how long a finger waits above a key that does not blink yet: who waits is told a moment before it does.
+	touchPatience = time.Second
 )
 
 // softBay is a bay with soft keys, and the hands that move them.
 type softBay struct {
 	*softkey.Bay
 	keys []*softkey.Key
+	// blinks tells, for each serial, that the key has begun to blink.
+	blinks map[uint32]chan struct{}
 }
 
 // softKeys plugs in the soft keys that are wanted, or returns nil if none are.
@@ -33,12 +38,13 @@ func softKeys(c config.Config) (*softBay, error) {
 		}
 		return nil, nil
 	}
-	newKey, err := softMaker(c)
+	bay := &softBay{Bay: softkey.NewBay(), blinks: map[uint32]chan struct{}{}}
+	newKey, err := softMaker(c, bay.blink)
 	if err != nil {
 		return nil, err
 	}
-	bay := &softBay{Bay: softkey.NewBay()}
 	for i := range c.SoftKeys {
+		bay.blinks[uint32(firstSoftSerial+i)] = make(chan struct{}, 1)
 		key, err := newKey(uint32(firstSoftSerial + i))
 		if err != nil {
 			return nil, err
@@ -50,12 +56,12 @@ func softKeys(c config.Config) (*softBay, error) {
 }
 
 // softMaker makes new keys, or those of the state file.
-func softMaker(c config.Config) (func(serial uint32) (*softkey.Key, error), error) {
+func softMaker(c config.Config, onBlink func(*softkey.Key, bool)) (func(serial uint32) (*softkey.Key, error), error) {
 	touch, err := softkey.ParseTouchMode(c.SoftTouch)
 	if err != nil {
 		return nil, err
 	}
-	options := softkey.Options{Personality: c.SoftPersonality, Touch: touch}
+	options := softkey.Options{Personality: c.SoftPersonality, Touch: touch, OnBlink: onBlink}
 	if c.SoftSlow {
 		options.Profile = slowProfile
 	}
@@ -99,7 +105,28 @@ func (b *softBay) Move(serial uint32, move api.SoftMove) error {
 	case api.SoftPlug:
 		b.Insert(k)
 	case api.SoftTouch:
-		k.Touch()
+		b.touch(k)
 	}
 	return nil
+}
+
+// blink takes note that a key begins or ends to blink.
+func (b *softBay) blink(k *softkey.Key, _ bool) {
+	select {
+	case b.blinks[k.Serial()] <- struct{}{}:
+	default:
+	}
+}
+
+// touch lays a finger on the key, or, if it does not blink yet, as soon as it does.
+func (b *softBay) touch(k *softkey.Key) {
+	patience := time.After(touchPatience)
+	for !k.Blinking() {
+		select {
+		case <-b.blinks[k.Serial()]:
+		case <-patience:
+			return
+		}
+	}
+	k.Touch()
 }
