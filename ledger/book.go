@@ -10,7 +10,7 @@ import (
 // Book is all that a ledger holds, but for the used steps, the escrow's ciphertexts and the audit log.
 type Book struct {
 	// Salt (32 bytes) and Step are drawn once per ledger and go into every fingerprint. Step lies in
-	// [2^16, 2^20), a time step long past for every period.
+	// [2^13, 2^14): a time step that is past for every period of up to a day, the longest that an account may have.
 	Salt []byte
 	Step uint64
 

@@ -319,7 +319,7 @@ func TestClosed(t *testing.T) {
 func TestSaltAndStep(t *testing.T) {
 	first, path := fresh(t)
 	book := load(t, first)
-	if len(book.Salt) != 32 || book.Step < 1<<16 || book.Step >= 1<<20 {
+	if len(book.Salt) != 32 || book.Step < 1<<13 || book.Step >= 1<<14 {
 		t.Errorf("salt %x, step %d", book.Salt, book.Step)
 	}
 	first.Close()

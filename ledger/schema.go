@@ -183,7 +183,7 @@ func initialise(ctx context.Context, db *sql.DB) error {
 
 // drawFingerprint draws a Book's Salt and Step.
 func drawFingerprint() (salt []byte, step int64, err error) {
-	const low, high = 1 << 16, 1 << 20
+	const low, high = 1 << 13, 1 << 14
 	n, err := rand.Int(rand.Reader, big.NewInt(high-low))
 	if err != nil {
 		return nil, 0, err
