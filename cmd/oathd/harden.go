@@ -10,7 +10,7 @@ import (
 
 // gcPercent keeps the heap small: the daemon sits in every session all day, and has little to collect. There is
 // no limit of memory: whose ledger is larger than it would have the collector run all the time.
-const gcPercent = 75
+const gcPercent = 50
 
 // harden closes what the process leaves open by default: files that others can read, and memory that a
 // debugger, /proc/PID/mem of this user's other programs, or a core dump would show.
