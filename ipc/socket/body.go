@@ -21,7 +21,7 @@ const (
 // readBody hands a request's body to read, once its content type is the one that the route takes. No more
 // than limit bytes of it can be read. Until it is there the connection counts as idle.
 func readBody(w http.ResponseWriter, r *http.Request, contentType string, limit int64, read func(io.Reader) error) error {
-	if got := r.Header.Get("Content-Type"); got != contentType && mediaType(got) != contentType {
+	if got := r.Header.Get("Content-Type"); mediaType(got) != contentType {
 		return badRequest("its Content-Type is %q; it must be %s", got, contentType)
 	}
 	if _, err := query(r); err != nil {
@@ -30,44 +30,23 @@ func readBody(w http.ResponseWriter, r *http.Request, contentType string, limit 
 	if r.ContentLength > limit {
 		return tooLarge(limit)
 	}
-	body := io.Reader(r.Body)
-	if r.ContentLength < 0 {
-		body = http.MaxBytesReader(w, r.Body, limit)
-	}
-	if err := read(body); err != nil {
+	if err := read(http.MaxBytesReader(w, r.Body, limit)); err != nil {
 		return err
 	}
 	connOf(r).work()
 	return nil
 }
 
-// shortBody is how much room a body gets at once; a longer one gets it as it comes.
-const shortBody = 512
-
-// readDocument reads a request's body, which is to be JSON.
-func readDocument(w http.ResponseWriter, r *http.Request) (document []byte, err error) {
-	err = readBody(w, r, api.JSONType, maxJSON, func(body io.Reader) (err error) {
-		if n := r.ContentLength; 0 <= n && n <= shortBody {
-			document = make([]byte, n)
-			_, err = io.ReadFull(body, document)
-		} else {
-			document, err = io.ReadAll(body)
-		}
+// readJSON reads a request's body into a Req.
+func readJSON[Req any](w http.ResponseWriter, r *http.Request) (req Req, err error) {
+	err = readBody(w, r, api.JSONType, maxJSON, func(body io.Reader) error {
+		b, err := io.ReadAll(body)
 		if err != nil {
 			return bodyError(err)
 		}
-		return nil
+		return unmarshal(b, &req)
 	})
-	return document, err
-}
-
-// readJSON reads a request's body into a Req.
-func readJSON[Req any](w http.ResponseWriter, r *http.Request) (req Req, err error) {
-	document, err := readDocument(w, r)
-	if err != nil {
-		return req, err
-	}
-	return req, unmarshal(document, &req)
+	return req, err
 }
 
 // readPassword reads a request's body into a Secret, which is the caller's to wipe.

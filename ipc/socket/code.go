@@ -2,9 +2,11 @@ package socket
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/oathd/oathd/agent"
 	"github.com/oathd/oathd/ipc/api"
@@ -12,7 +14,7 @@ import (
 
 // coder gives codes: the agent.
 type coder interface {
-	// Remembered returns a code that no key need be asked for, or nil.
+	// Remembered returns a code that no key need be asked for, or nil. The same pointer is the same code.
 	Remembered(r api.CodeRequest) *api.Code
 	Code(ctx context.Context, who agent.Caller, r api.CodeRequest) (api.Code, error)
 }
@@ -20,73 +22,86 @@ type coder interface {
 const (
 	// maxQuestions is how many requests are kept as they came, maxQuestion how long one may be, in bytes.
 	maxQuestions = 256
-	maxQuestion  = 256
+	maxQuestion  = 512
 )
 
-// codes answers the request that is made the most. Programs repeat themselves: a body that came before is not
-// parsed again, and a code that was given before is not encoded again.
+// codes answers the request that is made the most. Programs repeat themselves, so a request that was answered from
+// memory is kept, byte by byte. What comes again is answered before net/http has seen it: for a code that is
+// remembered, that would be most of the work.
 type codes struct {
 	coder coder
 
 	mu sync.Mutex
-	// asked holds requests by their bodies.
+	// asked holds requests as they came.
 	asked map[string]*question
 }
 
-// question is a request for a code, and what was last answered from memory.
+// question is a request for a code, and what was last answered to it.
 type question struct {
 	api.CodeRequest
-	last atomic.Pointer[answered]
+	plain bool
+	last  atomic.Pointer[answered]
 }
 
-// answered is a code as JSON.
+// answered is the whole answer that a code is.
 type answered struct {
 	code *api.Code
-	json []byte
+	wire []byte
 }
 
 func newCodes(c coder) *codes { return &codes{coder: c, asked: map[string]*question{}} }
 
 // handle answers POST /v1/code; with Accept: text/plain, with the bare code.
 func (c *codes) handle(w http.ResponseWriter, r *http.Request) error {
-	if json := c.again(r); json != nil {
-		write(w, http.StatusOK, jsonType, json)
-		return nil
-	}
-	body, err := readDocument(w, r)
+	req, err := readJSON[api.CodeRequest](w, r)
 	if err != nil {
 		return err
 	}
-	q, err := c.question(body)
-	if err != nil {
-		return err
-	}
-	code, encoded := c.coder.Remembered(q.CodeRequest), q.encoded
-	if code == nil {
-		computed, err := c.coder.Code(r.Context(), connOf(r).caller(), q.CodeRequest)
+	q := &question{CodeRequest: req, plain: mediaType(r.Header.Get("Accept")) == "text/plain"}
+	code := c.coder.Remembered(req)
+	if code != nil {
+		c.keep(connOf(r).whole(r), q)
+	} else {
+		computed, err := c.coder.Code(r.Context(), connOf(r).caller(), req)
 		if err != nil {
 			return err
 		}
-		code, encoded = &computed, encodeCode
+		code = &computed
 	}
-	if mediaType(r.Header.Get("Accept")) == "text/plain" {
-		write(w, http.StatusOK, textType, bareCode(code))
-	} else {
-		write(w, http.StatusOK, jsonType, encoded(code))
-	}
+	contentType, body := q.answer(code)
+	write(w, http.StatusOK, contentType, body)
 	return nil
 }
 
-func encodeCode(code *api.Code) []byte { return encode(code) }
+// answer is a code as the question wants it: as JSON, or bare, on a line of its own.
+func (q *question) answer(code *api.Code) (contentType []string, body []byte) {
+	if !q.plain {
+		return jsonType, encode(code)
+	}
+	body = []byte(code.Code + "\n")
+	if code.Next != "" {
+		body = append(body, code.Next+"\n"...)
+	}
+	return textType, body
+}
 
-// again returns the answer to a request that came before, word by word, if its code is remembered; else nil. It does not read
-// the body: having read one, net/http starts to watch whether the client leaves, which takes longer than this answer.
-func (c *codes) again(r *http.Request) []byte {
-	if len(r.Header["Accept"]) > 0 || r.Header.Get("Content-Type") != api.JSONType || r.URL.RawQuery != "" {
-		return nil
+// keep remembers a request as it came. When there are too many, all are forgotten: those that are made often come again.
+func (c *codes) keep(raw []byte, q *question) {
+	if len(raw) == 0 || len(raw) > maxQuestion {
+		return
 	}
 	c.mu.Lock()
-	q := c.asked[string(connOf(r).peek(r.ContentLength))]
+	defer c.mu.Unlock()
+	if len(c.asked) == maxQuestions {
+		clear(c.asked)
+	}
+	c.asked[string(raw)] = q
+}
+
+// again returns the whole answer to a request that came before and whose code is remembered; else nil.
+func (c *codes) again(raw []byte) []byte {
+	c.mu.Lock()
+	q := c.asked[string(raw)]
 	c.mu.Unlock()
 	if q == nil {
 		return nil
@@ -95,52 +110,12 @@ func (c *codes) again(r *http.Request) []byte {
 	if code == nil {
 		return nil
 	}
-	return q.encoded(code)
-}
-
-// bareCode is a code, or two, for a program that wants nothing else.
-func bareCode(code *api.Code) []byte {
-	lines := code.Code + "\n"
-	if code.Next != "" {
-		lines += code.Next + "\n"
-	}
-	return []byte(lines)
-}
-
-// question reads a request's body.
-func (c *codes) question(body []byte) (*question, error) {
-	c.mu.Lock()
-	q := c.asked[string(body)]
-	c.mu.Unlock()
-	if q != nil {
-		return q, nil
-	}
-	q = &question{}
-	if err := unmarshal(body, &q.CodeRequest); err != nil {
-		return nil, err
-	}
-	if len(body) <= maxQuestion {
-		c.keep(string(body), q)
-	}
-	return q, nil
-}
-
-// keep remembers a question. When there are too many, all are forgotten: those that are asked often come again.
-func (c *codes) keep(body string, q *question) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(c.asked) == maxQuestions {
-		clear(c.asked)
-	}
-	c.asked[body] = q
-}
-
-// encoded returns the code as JSON. The core never changes a code, so the same pointer is the same answer.
-func (q *question) encoded(code *api.Code) []byte {
 	last := q.last.Load()
 	if last == nil || last.code != code {
-		last = &answered{code, encode(code)}
+		contentType, body := q.answer(code)
+		last = &answered{code, fmt.Appendf(nil, "HTTP/1.1 200 OK\r\nContent-Type: %s\r\nDate: %s\r\nContent-Length: %d\r\n\r\n%s",
+			contentType[0], time.Now().UTC().Format(http.TimeFormat), len(body), body)}
 		q.last.Store(last)
 	}
-	return last.json
+	return last.wire
 }

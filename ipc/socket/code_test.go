@@ -5,8 +5,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -36,12 +36,19 @@ func (o *oracle) Code(_ context.Context, who agent.Caller, r api.CodeRequest) (a
 	return api.Code{Code: "123456", Label: r.Account}, nil
 }
 
-// askCode is the route over o.
-func askCode(o *oracle) route { return route{"POST /v1/code", newCodes(o).handle} }
+// startCodes serves o's codes.
+func startCodes(t testing.TB, o *oracle) (*daemon, *codes) {
+	t.Helper()
+	c := newCodes(o)
+	s := newServer(quiet, []route{{"POST /v1/code", c.handle}})
+	s.again = c.again
+	path, l := listenOn(t)
+	return serveOn(t, l, path, s), c
+}
 
 func TestCode(t *testing.T) {
 	o := &oracle{}
-	d := start(t, askCode(o))
+	d, _ := startCodes(t, o)
 	for _, test := range []struct {
 		body, accept string
 		status       int
@@ -70,7 +77,7 @@ func TestCodeFromMemory(t *testing.T) {
 	first := &api.Code{Account: "a", Label: "GitHub", Code: "111111", ValidUntil: time.Unix(1750000030, 0).UTC(), Warnings: []string{"<superseded>"}}
 	second := &api.Code{Account: "a", Label: "GitHub", Code: "222222"}
 	o := &oracle{remembers: map[string]*api.Code{"GitHub": first}}
-	d := start(t, askCode(o))
+	d, _ := startCodes(t, o)
 	ask := func(want *api.Code) {
 		t.Helper()
 		for range 3 {
@@ -95,109 +102,142 @@ func TestCodeFromMemory(t *testing.T) {
 	}
 }
 
-func TestQuestionsAreBounded(t *testing.T) {
-	c := newCodes(&oracle{})
-	for i := range 3*maxQuestions + 1 {
-		if q, err := c.question(fmt.Appendf(nil, `{"account":"%d"}`, i)); err != nil || q.Account != fmt.Sprint(i) {
-			t.Fatalf("question %d: %+v, %v", i, q, err)
+// codeRequest is a request for an account's code, as a program sends it.
+func codeRequest(account string, header ...string) string {
+	body := fmt.Sprintf(`{"account":%q}`, account)
+	return fmt.Sprintf("POST /v1/code HTTP/1.1\r\nHost: oathd\r\nContent-Type: application/json\r\nContent-Length: %d\r\n%s\r\n%s",
+		len(body), strings.Join(header, ""), body)
+}
+
+// raw is a connection on which requests are sent as they are.
+type raw struct {
+	t *testing.T
+	net.Conn
+	answers *bufio.Reader
+}
+
+func (d *daemon) raw(t *testing.T) raw {
+	c := d.dial()
+	return raw{t, c, bufio.NewReader(c)}
+}
+
+// expect reads an answer for each of the codes and wants it to have that code.
+func (c raw) expect(codes ...string) {
+	c.t.Helper()
+	for _, code := range codes {
+		resp, err := http.ReadResponse(c.answers, nil)
+		if err != nil {
+			c.t.Fatal(err)
 		}
-	}
-	if n := len(c.asked); n != 1 {
-		t.Errorf("%d questions are kept, want 1", n)
-	}
-	long := fmt.Appendf(nil, `{"account":%q}`, strings.Repeat("x", maxQuestion))
-	if q, err := c.question(long); err != nil || len(q.Account) != maxQuestion || len(c.asked) != 1 {
-		t.Errorf("a long one: %v, and %d are kept", err, len(c.asked))
-	}
-	if _, err := c.question([]byte(`{"acount":"x"}`)); err == nil || len(c.asked) != 1 {
-		t.Errorf("a wrong one: %v, and %d are kept", err, len(c.asked))
-	}
-}
-
-// quietWriter takes an answer and keeps nothing.
-type quietWriter struct{ header http.Header }
-
-func (w quietWriter) Header() http.Header         { return w.header }
-func (w quietWriter) WriteHeader(int)             {}
-func (w quietWriter) Write(b []byte) (int, error) { return len(b), nil }
-
-// TestCodeFromMemoryIsCheap counts what a remembered code costs beyond net/http, once it was asked for: no name of a caller,
-// no parsing, no encoding.
-func TestCodeFromMemoryIsCheap(t *testing.T) {
-	const body = `{"account":"GitHub"}`
-	s := newServer(quiet, []route{askCode(&oracle{remembers: map[string]*api.Code{"GitHub": {Code: "123456"}}})})
-	r := onConn(httptest.NewRequest("POST", "/v1/code", strings.NewReader(body)))
-	r.Host = "oathd"
-	r.Header.Set("Content-Type", api.JSONType)
-	connOf(r).latest = []byte("POST /v1/code HTTP/1.1\r\nHost: oathd\r\n\r\n" + body)
-	w := quietWriter{http.Header{}}
-	s.guarded(w, r) // reads the body; the others see that it is the same
-	allocations := testing.AllocsPerRun(1000, func() { s.guarded(w, r) })
-	if w.header.Get("Content-Type") != api.JSONType {
-		t.Fatal("there is no answer")
-	}
-	if allocations > 1 {
-		t.Errorf("%v allocations", allocations)
-	}
-}
-
-func TestPeek(t *testing.T) {
-	const header = "POST /v1/code HTTP/1.1\r\nHost: oathd\r\n\r\n"
-	for _, test := range []struct {
-		name, latest string
-		length       int64
-		want         string
-	}{
-		{"in one piece", header + "{}", 2, "{}"},
-		{"a part of the body", header + "{", 2, ""},
-		{"no body yet", header, 2, ""},
-		{"the end of a header", "oathd\r\n\r\n{}", 2, "{}"},
-		{"a part of the header", "POST /v1/code HTTP/1.1\r\nHost", 2, ""},
-		{"the next request too", header + "{}" + header + "{}", 2, ""},
-		{"the body alone", "{}", 2, ""},
-		{"of unknown length", header + "2\r\n{}\r\n0\r\n\r\n", -1, ""},
-		{"nothing", "", 0, ""},
-	} {
-		if got := (&conn{latest: []byte(test.latest)}).peek(test.length); string(got) != test.want {
-			t.Errorf("%s: %q", test.name, got)
+		body, err := io.ReadAll(resp.Body)
+		if err != nil || resp.StatusCode != 200 || !strings.Contains(string(body), code) || resp.Header.Get("Date") == "" {
+			c.t.Errorf("answered %s %v %s, %v; want %s", resp.Status, resp.Header, body, err, code)
 		}
 	}
 }
 
-// TestCodeHoweverItIsSent sends the same request in one piece, in two, and two at once; it is answered alike.
+// TestCodeHoweverItIsSent sends the same request in one piece, in two, and several at once: what is answered before
+// net/http sees it, and what is not, is answered alike.
 func TestCodeHoweverItIsSent(t *testing.T) {
 	o := &oracle{remembers: map[string]*api.Code{"GitHub": {Code: "111111"}, "GitLab": {Code: "222222"}}}
-	d := start(t, askCode(o))
-	request := func(account string) string {
-		return fmt.Sprintf("POST /v1/code HTTP/1.1\r\nHost: oathd\r\nContent-Type: application/json\r\nContent-Length: 20\r\n\r\n{\"account\":%q}", account)
-	}
-	c := d.dial()
-	answers := bufio.NewReader(c)
-	expect := func(codes ...string) {
-		t.Helper()
-		for _, code := range codes {
-			resp, err := http.ReadResponse(answers, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			body, err := io.ReadAll(resp.Body)
-			if err != nil || !strings.Contains(string(body), code) {
-				t.Errorf("answered %s, %v; want %s", body, err, code)
-			}
-		}
-	}
-	whole := request("GitHub")
+	d, codes := startCodes(t, o)
+	c := d.raw(t)
+	hub, lab := codeRequest("GitHub"), codeRequest("GitLab", "Accept: text/plain\r\n")
 	for range 3 {
-		fmt.Fprint(c, whole)
-		expect("111111")
-		fmt.Fprint(c, request("GitLab"))
-		expect("222222")
+		fmt.Fprint(c, hub)
+		c.expect("111111")
+		fmt.Fprint(c, lab)
+		c.expect("222222")
 	}
-	for i := range whole {
-		fmt.Fprint(c, whole[:i])
-		fmt.Fprint(c, whole[i:])
-		expect("111111")
+	if len(codes.asked) != 2 {
+		t.Errorf("%d requests are kept, want 2", len(codes.asked))
 	}
-	fmt.Fprint(c, whole+request("GitLab")+whole)
-	expect("111111", "222222", "111111")
+	for i := range hub {
+		fmt.Fprint(c, hub[:i])
+		fmt.Fprint(c, hub[i:])
+		c.expect("111111")
+	}
+	fmt.Fprint(c, hub+lab+hub)
+	c.expect("111111", "222222", "111111")
+	fmt.Fprint(c, codeRequest("elsewhere"))
+	c.expect("123456")
+	o.remembers["GitHub"] = &api.Code{Code: "333333"}
+	fmt.Fprint(c, hub)
+	c.expect("333333")
+	delete(o.remembers, "GitHub")
+	fmt.Fprint(c, hub)
+	c.expect("123456")
+}
+
+// TestCodeInABody: what looks like a request for a code is none inside of another request's body.
+func TestCodeInABody(t *testing.T) {
+	o := &oracle{remembers: map[string]*api.Code{"GitHub": {Code: "111111"}}}
+	d, codes := startCodes(t, o)
+	c := d.raw(t)
+	hub := codeRequest("GitHub")
+	fmt.Fprint(c, hub)
+	c.expect("111111")
+	head := fmt.Sprintf("POST /v1/code HTTP/1.1\r\nHost: oathd\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(hub))
+	// The first of the two ends with the header of the second, so that the buffer is empty when its body comes.
+	fmt.Fprint(c, hub+head)
+	c.expect("111111")
+	fmt.Fprint(c, hub)
+	resp, err := http.ReadResponse(c.answers, nil)
+	if err != nil || resp.StatusCode != 400 {
+		t.Errorf("answered %+v, %v", resp, err)
+	}
+	if len(codes.asked) != 1 {
+		t.Errorf("%d requests are kept", len(codes.asked))
+	}
+}
+
+// TestWhatIsKept: only requests that are whole, and after which the connection goes on.
+func TestWhatIsKept(t *testing.T) {
+	o := &oracle{remembers: map[string]*api.Code{"GitHub": {Code: "111111"}}}
+	for name, test := range map[string]struct {
+		request string
+		kept    int
+	}{
+		"an ordinary one":          {codeRequest("GitHub"), 1},
+		"the last of a connection": {codeRequest("GitHub", "Connection: close\r\n"), 0},
+		"a long one":               {codeRequest("GitHub", "X-Long: "+strings.Repeat("x", maxQuestion)+"\r\n"), 0},
+		"one of HTTP/1.0":          {strings.Replace(codeRequest("GitHub"), "HTTP/1.1", "HTTP/1.0", 1), 0},
+		"in chunks":                {"POST /v1/code HTTP/1.1\r\nHost: oathd\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n14\r\n{\"account\":\"GitHub\"}\r\n0\r\n\r\n", 0},
+		"not remembered":           {codeRequest("GitLab"), 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, codes := startCodes(t, o)
+			c := d.raw(t)
+			fmt.Fprint(c, test.request)
+			c.expect("1")
+			if len(codes.asked) != test.kept {
+				t.Errorf("%d requests are kept, want %d", len(codes.asked), test.kept)
+			}
+		})
+	}
+}
+
+func TestQuestionsAreBounded(t *testing.T) {
+	c := newCodes(&oracle{remembers: map[string]*api.Code{"": {Code: "111111"}}})
+	for i := range 3*maxQuestions + 1 {
+		c.keep(fmt.Append(nil, "request ", i), &question{})
+	}
+	if n := len(c.asked); n != 1 {
+		t.Errorf("%d requests are kept, want 1", n)
+	}
+	if answer := c.again([]byte("request 0")); answer != nil {
+		t.Errorf("a forgotten one is answered %s", answer)
+	}
+	if answer := c.again(fmt.Append(nil, "request ", 3*maxQuestions)); !strings.Contains(string(answer), "111111") {
+		t.Errorf("the last one is answered %s", answer)
+	}
+}
+
+// TestAgainIsCheap counts what a repeated request costs.
+func TestAgainIsCheap(t *testing.T) {
+	c := newCodes(&oracle{remembers: map[string]*api.Code{"": {Code: "111111"}}})
+	c.keep([]byte("request"), &question{})
+	if n := testing.AllocsPerRun(1000, func() { c.again([]byte("request")) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
 }

@@ -21,7 +21,8 @@ import (
 // listener accepts connections as conns, as many as the gate lets in.
 type listener struct {
 	*net.UnixListener
-	gate *gate
+	gate  *gate
+	again func(raw []byte) []byte
 }
 
 // Accept waits for a connection, and finds out who made it.
@@ -34,6 +35,9 @@ func (l listener) Accept() (net.Conn, error) {
 	if err := l.gate.admit(c); err != nil && c.refused == nil {
 		c.refused = err
 	}
+	if c.refused == nil {
+		c.again = l.again
+	}
 	return c, nil
 }
 
@@ -44,9 +48,13 @@ type conn struct {
 	caller func() agent.Caller
 	// refused is the answer to every request of a connection that is not to be served; nil for others.
 	refused error
-	// buffer is where net/http keeps what it has read: the seeds of a request stay behind in it. latest is what it read
-	// there last.
-	buffer, latest []byte
+	// buffer is where net/http keeps what it has read: the seeds of a request stay behind in it.
+	buffer []byte
+	// between says that the next byte begins a request. piece is what was read then, at the beginning of buffer.
+	between bool
+	piece   []byte
+	// again may have the answer to a request that came in one piece; nil for nothing.
+	again func(raw []byte) []byte
 	// idle is what idleSince returns.
 	idle atomic.Int64
 	// patient says that writing may take for ever; else renewal is when the deadline of writing is to be moved.
@@ -63,7 +71,7 @@ var begun = time.Now()
 func uptime() time.Duration { return time.Since(begun) + 1 }
 
 func newConn(c *net.UnixConn) *conn {
-	made := &conn{UnixConn: c}
+	made := &conn{UnixConn: c, between: true}
 	made.rest()
 	client, err := credentials(c)
 	if err != nil {
@@ -105,7 +113,8 @@ func credentials(c *net.UnixConn) (client *unix.Ucred, err error) {
 }
 
 // Read remembers the buffer that net/http reads into: the first slice of more than one byte that it
-// passes is the whole of it. Single bytes are for noticing that the client leaves.
+// passes is the whole of it. (Single bytes are for noticing that the client leaves.) It answers by itself what
+// it can, and hands on the rest.
 func (c *conn) Read(p []byte) (int, error) {
 	if len(p) == 1 {
 		return c.UnixConn.Read(p)
@@ -113,21 +122,43 @@ func (c *conn) Read(p []byte) (int, error) {
 	if c.buffer == nil {
 		c.buffer = p[:cap(p)]
 	}
-	n, err := c.UnixConn.Read(p)
-	c.latest = p[:n]
-	return n, err
+	for {
+		n, err := c.UnixConn.Read(p)
+		answer := c.begin(p, n)
+		if answer == nil {
+			return n, err
+		}
+		if _, err := c.Write(answer); err != nil {
+			return 0, err
+		}
+		c.rest()
+	}
+}
+
+// begin notes what the first n bytes of p begin, and returns the answer if there is one already. Where p is not the whole
+// buffer, something of the request is in it.
+func (c *conn) begin(p []byte, n int) (answer []byte) {
+	c.piece = nil
+	if c.between && len(p) == len(c.buffer) {
+		c.piece = p[:n]
+		if c.again != nil {
+			answer = c.again(c.piece)
+		}
+	}
+	c.between = answer != nil
+	return answer
 }
 
 var endOfHeader = []byte("\r\n\r\n")
 
-// peek returns the body of a request, of that length, if it came at once with the end of the header and nothing behind it;
-// else nil. It stays until the body is read.
-func (c *conn) peek(length int64) []byte {
-	_, body, found := bytes.Cut(c.latest, endOfHeader)
-	if !found || int64(len(body)) != length {
+// whole returns a request as it came, if that was in one piece with nothing behind it, and if the connection goes on
+// afterwards; else nil.
+func (c *conn) whole(r *http.Request) []byte {
+	_, body, _ := bytes.Cut(c.piece, endOfHeader)
+	if int64(len(body)) != r.ContentLength || r.Close || !r.ProtoAtLeast(1, 1) {
 		return nil
 	}
-	return body
+	return c.piece
 }
 
 // Write gives up on a client that takes nothing for answerTimeout, or somewhat longer: moving a deadline costs a

@@ -108,6 +108,7 @@ func (g *gate) changed(c net.Conn, state http.ConnState) {
 	switch state {
 	case http.StateIdle:
 		c.(*conn).rest()
+		c.(*conn).between = true
 	case http.StateClosed, http.StateHijacked:
 		g.remove(c.(*conn))
 	default:

@@ -111,7 +111,7 @@ func TestEveryRouteIsDescribed(t *testing.T) {
 	_, operations := document(t)
 	want := map[string][]string{}
 	a := new(agent.Agent)
-	for _, r := range readings(a) {
+	for _, r := range readings(a, newCodes(a)) {
 		want[r.pattern] = []string{"oathd.sock", "codes.sock"}
 	}
 	for _, r := range append(writings(a), softRoutes(hands{})...) {

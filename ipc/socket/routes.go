@@ -21,13 +21,13 @@ type route struct {
 }
 
 // readings is what every door answers: what there is, and codes.
-func readings(a *agent.Agent) []route {
+func readings(a *agent.Agent, c *codes) []route {
 	return []route{
 		{"GET /v1/status", get(func(*http.Request) (api.Status, error) { return a.Status(), nil })},
 		{"GET /v1/keys", get(keys(a), "select")},
 		{"GET /v1/accounts", get(accounts(a), "query", "select", "limit", "after")},
 		{"GET /v1/names", get(names(a), "account", "key")},
-		{"POST /v1/code", newCodes(a).handle},
+		{"POST /v1/code", c.handle},
 	}
 }
 

@@ -166,7 +166,7 @@ func TestCodesDoorIsShut(t *testing.T) {
 		}
 	}
 	open := []string{}
-	for _, r := range readings(o.Agent) {
+	for _, r := range readings(o.Agent, newCodes(o.Agent)) {
 		open = append(open, r.pattern)
 	}
 	if got := strings.Join(open, ", "); got != "GET /v1/status, GET /v1/keys, GET /v1/accounts, GET /v1/names, POST /v1/code" {

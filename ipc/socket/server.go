@@ -43,15 +43,18 @@ type Options struct {
 
 // Server answers the routes of version 1.
 type Server struct {
-	mux         *http.ServeMux
-	gate        *gate
+	mux  *http.ServeMux
+	gate *gate
+	// again answers requests that came before, byte by byte; nil where there is nothing of that kind.
+	again       func(raw []byte) []byte
 	stopTimeout time.Duration
 	log         *slog.Logger
 }
 
 // New returns a server for one door.
 func New(o Options) *Server {
-	open, private := readings(o.Agent), writings(o.Agent)
+	codes := newCodes(o.Agent)
+	open, private := readings(o.Agent, codes), writings(o.Agent)
 	if o.Soft != nil {
 		private = append(private, softRoutes(o.Soft)...)
 	}
@@ -60,7 +63,9 @@ func New(o Options) *Server {
 			private[i].handle = shut
 		}
 	}
-	return newServer(o, append(open, private...))
+	s := newServer(o, append(open, private...))
+	s.again = codes.again
+	return s
 }
 
 func newServer(o Options, routes []route) *Server {
@@ -87,7 +92,7 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 		DisableGeneralOptionsHandler: true,
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener{l, s.gate}) }()
+	go func() { ended <- server.Serve(listener{l, s.gate, s.again}) }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("cannot serve %s: %w", l.Addr(), err)
@@ -131,13 +136,15 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 // guarded answers the requests that may be answered at all.
 func (s *Server) guarded(w http.ResponseWriter, r *http.Request) {
+	c := connOf(r)
+	c.between = false
 	if err := guard(r); err != nil {
 		w.Header().Set("Connection", "close")
 		s.refuse(w, r, err)
 		return
 	}
 	if r.ContentLength == 0 {
-		connOf(r).work()
+		c.work()
 	}
 	s.mux.ServeHTTP(w, r)
 }
