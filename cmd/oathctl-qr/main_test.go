@@ -244,7 +244,7 @@ func TestUnusablePictures(t *testing.T) {
 		"two lines":   {bytes.NewReader(encoded(t, code(t, "otpauth://x\notpauth://y", 4))), "none with an otpauth URI"},
 		"bomb":        {bytes.NewReader(bomb(50_000, 50_000)), "50000 × 50000 pixels are more than the 50 million"},
 		"wide bomb":   {bytes.NewReader(bomb(1<<31-1, 1)), "more than the 50 million"},
-		"huge file":   {io.LimitReader(zeros{}, maxBytes+1), "larger than 64 MiB"},
+		"huge file":   {io.LimitReader(zeros{}, 64<<20+1), "larger than 64 MiB"},
 		"broken pipe": {iotest.ErrReader(os.ErrClosed), "file already closed"},
 	}
 	for name, test := range tests {
