@@ -1,0 +1,58 @@
+package importer
+
+import (
+	"bytes"
+	"errors"
+	"iter"
+)
+
+// otpauthFormat is a text with one otpauth URI in each line, the form in which most programs hand
+// accounts on. Empty lines and those that begin with '#' are skipped.
+var otpauthFormat = format{
+	Format: Format{Name: "otpauth", Program: "many programs", Kind: "otpauth:// URIs, one a line"},
+	detect: func(in *input) bool { return startsWithURI(in, "otpauth://", steamScheme) },
+	read:   readOtpauth,
+}
+
+// startsWithURI reports whether the first line that says something begins with one of the schemes.
+func startsWithURI(in *input, schemes ...string) bool {
+	for line := range textLines(in.data) {
+		for _, scheme := range schemes {
+			if hasPrefixFold(line, scheme) {
+				return true
+			}
+		}
+		return false
+	}
+	return false
+}
+
+func readOtpauth(in *input) ([]Entry, error) {
+	var entries []Entry
+	for line := range textLines(in.data) {
+		entries = append(entries, lineEntry(line))
+	}
+	if len(entries) == 0 {
+		return nil, errors.New("there is no URI in it")
+	}
+	return entries, nil
+}
+
+func lineEntry(line []byte) Entry {
+	if !hasPrefixFold(line, "otpauth://") && !hasPrefixFold(line, steamScheme) {
+		return Entry{Problem: errors.New("the line is no otpauth URI")}
+	}
+	return uriEntry(line)
+}
+
+// textLines yields the lines of a text without the blanks around them, but for empty ones and comments.
+func textLines(text []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for line := range bytes.Lines(text) {
+			line = bytes.TrimSpace(line)
+			if len(line) > 0 && line[0] != '#' && !yield(line) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,126 @@
+package importer
+
+import (
+	"bytes"
+	"errors"
+	"net/url"
+	"strings"
+
+	"github.com/oathd/oathd/oath"
+	"github.com/oathd/oathd/oath/otpauth"
+)
+
+// steamURI is how ente Auth and others write a Steam account; steam://SECRET is Bitwarden's way.
+const (
+	steamURI    = "otpauth://steam/"
+	steamScheme = "steam://"
+)
+
+// uriEntry reads one otpauth URI, or steam://SECRET, which names nothing. uri still belongs to the caller.
+func uriEntry(uri []byte) Entry { return namedURI(uri, "", "") }
+
+// namedURI is uriEntry for an export that names the account beside the URI: issuer and name stand in
+// where the URI has none.
+func namedURI(uri []byte, issuer, name string) Entry {
+	uri = bytes.TrimSpace(uri)
+	if hasPrefixFold(uri, steamScheme) {
+		r := record{issuer: issuer, name: name, kind: kindSteam}
+		r.base32(uri[len(steamScheme):])
+		return r.entry()
+	}
+	steam := hasPrefixFold(uri, steamURI)
+	buf := oath.NewSecret(len(uri) + len("totp"))
+	defer buf.Wipe()
+	e, err := parseURI(plainURI(buf.Bytes()[:0], uri, steam), func(a *oath.Account) {
+		a.Issuer, a.Name = instead(a.Issuer, issuer), instead(a.Name, name)
+		tidy(a)
+		if steam {
+			markSteam(a)
+		}
+	})
+	if err == nil {
+		return e
+	}
+	if e.Account == (oath.Account{}) {
+		e.Account = labelOf(uri, issuer, name)
+	}
+	e.Problem = err
+	return e
+}
+
+func instead(s, missing string) string {
+	if strings.TrimSpace(s) == "" {
+		return missing
+	}
+	return s
+}
+
+// parseURI is otpauth.ParseAs, but that it returns the account that it saw beside an error, and the seed too if
+// another name would do.
+func parseURI(uri []byte, change func(*oath.Account)) (Entry, error) {
+	var seen oath.Account
+	var misnamed error
+	parsed, err := otpauth.ParseAs(uri, func(a *oath.Account) {
+		change(a)
+		seen = *a
+		if problem := a.Validate(); renamable(problem) {
+			misnamed = problem
+			a.Issuer, a.Name = "", "placeholder"
+		}
+	})
+	if err == nil {
+		err = misnamed
+	} else if inner := errors.Unwrap(err); inner != nil {
+		err = inner // "cannot use the otpauth URI" is plain from where the error is shown
+	}
+	return Entry{Account: seen, Seed: parsed.Seed, Counter: parsed.Counter}, err
+}
+
+// kept are the parameters that are handed on to otpauth, which is strict: other programs add theirs,
+// which may be long (notes, icons), or write empty ones.
+var kept = map[string]bool{
+	"secret": true, "issuer": true, "algorithm": true, "digits": true, "period": true, "counter": true,
+}
+
+// plainURI appends uri without what does not describe the account. Steam's type becomes totp.
+func plainURI(dst, uri []byte, steam bool) []byte {
+	head, query, _ := bytes.Cut(uri, []byte("?"))
+	if steam {
+		dst = append(dst, "otpauth://totp/"...)
+		head = head[len(steamURI):]
+	}
+	dst = append(append(dst, head...), '?')
+	for part := range bytes.SplitSeq(query, []byte("&")) {
+		name, value, _ := bytes.Cut(part, []byte("="))
+		if len(value) > 0 && kept[string(name)] {
+			dst = append(append(dst, part...), '&')
+		}
+	}
+	return dst[:len(dst)-1]
+}
+
+// labelOf finds issuer and name of a URI that cannot be used otherwise. Without a secret nothing of it is
+// told: the rest may be the secret in the wrong place.
+func labelOf(uri []byte, issuer, name string) oath.Account {
+	a := oath.Account{Issuer: issuer, Name: name}
+	head, query, _ := bytes.Cut(uri, []byte("?"))
+	if !bytes.Contains(query, []byte("secret=")) {
+		return a
+	}
+	for part := range bytes.SplitSeq(query, []byte("&")) {
+		if value, ok := bytes.CutPrefix(part, []byte("issuer=")); ok {
+			a.Issuer, _ = url.QueryUnescape(string(value))
+		}
+	}
+	if i := bytes.LastIndexByte(head, '/'); i >= 0 {
+		if label, err := url.PathUnescape(string(head[i+1:])); err == nil && label != "" {
+			a.Issuer, a.Name = splitLabel(label, a.Issuer)
+		}
+	}
+	tidy(&a)
+	return a
+}
+
+func hasPrefixFold(s []byte, prefix string) bool {
+	return len(s) >= len(prefix) && bytes.EqualFold(s[:len(prefix)], []byte(prefix))
+}
