@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"syscall"
 	"unsafe"
 )
 
@@ -20,7 +19,7 @@ const (
 //
 // The bytes live outside the Go heap, in pages that are locked into memory and left out of core
 // dumps where the kernel's limits allow it, so that the garbage collector neither copies them nor
-// leaves them behind. Whatever prints a Secret prints "[redacted]". The zero value is empty.
+// leaves them behind. Small secrets share pages. Whatever prints a Secret prints "[redacted]". The zero value is empty.
 //
 // A Secret has one owner, who calls Wipe; it is not safe for use while another goroutine wipes it.
 type Secret struct {
@@ -28,7 +27,7 @@ type Secret struct {
 	// know (%w outside Errorf) and for unexported fields, and would print one; a *byte it never follows.
 	first  *byte
 	len    int
-	mapped bool
+	locked bool
 }
 
 // NewSecret returns a Secret of n zero bytes, to be filled through Bytes.
@@ -36,14 +35,8 @@ func NewSecret(n int) *Secret {
 	if n == 0 {
 		return &Secret{}
 	}
-	pages, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
-	if err != nil {
-		return &Secret{first: unsafe.SliceData(make([]byte, n)), len: n}
-	}
-	// Both are best effort: a machine with a tiny RLIMIT_MEMLOCK still has to work.
-	_ = syscall.Mlock(pages)
-	_ = syscall.Madvise(pages, madvDontDump)
-	return &Secret{first: unsafe.SliceData(pages), len: n, mapped: true}
+	first, locked := allocate(n)
+	return &Secret{first: first, len: n, locked: locked}
 }
 
 // TakeSecret moves b into a new Secret: b is wiped.
@@ -87,14 +80,15 @@ func (s *Secret) Clone() *Secret { return CopySecret(s.Bytes()) }
 // Equal compares in constant time.
 func (s *Secret) Equal(t *Secret) bool { return subtle.ConstantTimeCompare(s.Bytes(), t.Bytes()) == 1 }
 
-// Wipe overwrites the bytes and gives the memory back. A second Wipe does nothing.
+// Wipe overwrites the bytes and gives the memory back, to the next secret if it is little. A second Wipe does
+// nothing; what Bytes returned must not be used any more.
 func (s *Secret) Wipe() {
 	if s.Len() == 0 {
 		return
 	}
 	Wipe(s.Bytes())
-	if s.mapped {
-		_ = syscall.Munmap(s.Bytes())
+	if s.locked {
+		release(s.first, s.len)
 	}
 	*s = Secret{}
 }

@@ -111,27 +111,54 @@ func TestWipe(t *testing.T) {
 	}
 }
 
-// TestWipeGivesMemoryBack counts the process's locked pages (proc(5), VmLck).
+// locked returns the process's locked memory in kB (proc(5), VmLck).
+func locked(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "VmLck:")
+	var kB int
+	if _, err := fmt.Sscan(rest, &kB); err != nil {
+		t.Fatal(err)
+	}
+	return kB
+}
+
 func TestWipeGivesMemoryBack(t *testing.T) {
-	locked := func() string {
-		status, err := os.ReadFile("/proc/self/status")
-		if err != nil {
-			t.Fatal(err)
+	before := locked(t)
+	large := oath.NewSecret(1 << 20)
+	during := locked(t)
+	large.Wipe()
+	if after := locked(t); after != before || during < before+1024 {
+		t.Errorf("locked before %d kB, with a secret of 1 MB %d, after wiping it %d", before, during, after)
+	}
+}
+
+// TestManySmallSecrets holds that the seeds of a large export fit into the memory that everybody may lock,
+// that no two share a byte, and that what was wiped is used again.
+func TestManySmallSecrets(t *testing.T) {
+	before := locked(t)
+	for round := range 3 {
+		secrets := make([]*oath.Secret, 10_000)
+		for i := range secrets {
+			secrets[i] = oath.NewSecret(1 + i%100)
+			if !bytes.Equal(secrets[i].Bytes(), make([]byte, secrets[i].Len())) {
+				t.Fatalf("round %d: secret %d is not empty: %q", round, i, secrets[i].Bytes())
+			}
+			for k := range secrets[i].Bytes() {
+				secrets[i].Bytes()[k] = byte(i)
+			}
 		}
-		_, rest, _ := strings.Cut(string(status), "VmLck:")
-		line, _, _ := strings.Cut(rest, "\n")
-		return strings.TrimSpace(line)
+		for i, s := range secrets {
+			if !bytes.Equal(s.Bytes(), bytes.Repeat([]byte{byte(i)}, 1+i%100)) {
+				t.Fatalf("round %d: secret %d was overwritten", round, i)
+			}
+			s.Wipe()
+		}
 	}
-	before := locked()
-	var secrets []*oath.Secret
-	for range 16 {
-		secrets = append(secrets, oath.CopySecret([]byte("seed")))
-	}
-	during := locked()
-	for _, s := range secrets {
-		s.Wipe()
-	}
-	if after := locked(); after != before {
-		t.Errorf("locked before %s, with 16 secrets %s, after wiping them %s", before, during, after)
+	if more := locked(t) - before; more > 2000 {
+		t.Errorf("10,000 secrets of 50 bytes took %d kB", more)
 	}
 }
