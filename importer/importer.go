@@ -33,17 +33,8 @@ type Export struct {
 	// Format is the Name of the Format.
 	Format  string
 	Entries []Entry
-	// Batch is nil unless the export is one part of several.
-	Batch *Batch
-}
-
-// Batch says which part of an export that was divided over several QR codes this is.
-type Batch struct {
-	// ID is common to all parts.
-	ID int32
-	// Size is the number of parts, Indexes are those that are here, from 0, in rising order.
-	Size    int
-	Indexes []int
+	// Batches say which parts of exports that were divided over several QR codes these are.
+	Batches []Batch
 }
 
 // Wipe wipes all seeds.
@@ -125,7 +116,7 @@ func read(data []byte, o Options, l limits) (Export, error) {
 		wipeAll(entries)
 		return Export{}, fmt.Errorf("cannot read the export of %s: %w", f.Program, err)
 	}
-	return Export{Format: f.Name, Entries: entries, Batch: in.batch}, nil
+	return Export{Format: f.Name, Entries: entries, Batches: in.batches}, nil
 }
 
 // choose finds the format by its name, or by what the data looks like.

@@ -20,8 +20,8 @@ type input struct {
 	data   []byte
 	ask    func() (*oath.Secret, error)
 	limits limits
-	// batch is set by a format that knows of batches.
-	batch *Batch
+	// batches are added by a format that knows of them.
+	batches []Batch
 
 	owned []*oath.Secret
 	json  *outline

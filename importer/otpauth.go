@@ -9,9 +9,9 @@ import (
 // otpauthFormat is a text with one otpauth URI in each line, the form in which most programs hand
 // accounts on. Empty lines and those that begin with '#' are skipped.
 var otpauthFormat = format{
-	Format: Format{Name: "otpauth", Program: "many programs", Kind: "otpauth:// URIs, one a line"},
+	Format: Format{Name: "otpauth", Program: "many programs", Kind: "otpauth:// URIs, one a line, or as QR codes"},
 	detect: func(in *input) bool { return startsWithURI(in, "otpauth://", steamScheme) },
-	read:   readOtpauth,
+	read:   readURILines,
 }
 
 // startsWithURI reports whether the first line that says something begins with one of the schemes.
@@ -27,22 +27,30 @@ func startsWithURI(in *input, schemes ...string) bool {
 	return false
 }
 
-func readOtpauth(in *input) ([]Entry, error) {
+// readURILines takes both kinds of URIs, for both can stand on one picture.
+func readURILines(in *input) ([]Entry, error) {
 	var entries []Entry
 	for line := range textLines(in.data) {
-		entries = append(entries, lineEntry(line))
+		entries = append(entries, in.lineEntries(line)...)
 	}
-	if len(entries) == 0 {
+	if len(entries) == 0 && len(in.batches) == 0 {
 		return nil, errors.New("there is no URI in it")
 	}
 	return entries, nil
 }
 
-func lineEntry(line []byte) Entry {
-	if !hasPrefixFold(line, "otpauth://") && !hasPrefixFold(line, steamScheme) {
-		return Entry{Problem: errors.New("the line is no otpauth URI")}
+func (in *input) lineEntries(line []byte) []Entry {
+	switch {
+	case hasPrefixFold(line, migrationScheme):
+		entries, err := in.migrate(line)
+		if err != nil {
+			return []Entry{{Problem: err}}
+		}
+		return entries
+	case hasPrefixFold(line, "otpauth://"), hasPrefixFold(line, steamScheme):
+		return []Entry{uriEntry(line)}
 	}
-	return uriEntry(line)
+	return []Entry{{Problem: errors.New("the line is no otpauth URI")}}
 }
 
 // textLines yields the lines of a text without the blanks around them, but for empty ones and comments.
