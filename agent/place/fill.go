@@ -131,7 +131,8 @@ func (s *solver) signature(a *account) string {
 }
 
 // chain finds the shortest row of moves that makes room for a copy: the first leaves the key that the copy goes to, each one goes
-// where the next one leaves, the last goes to a key with room.
+// where the next one leaves, the last goes to a key with room. If there is none, the last may go to where its account has a copy
+// already, beyond those that are wished for.
 func (s *solver) chain(a *account) []move {
 	r := &search{s: s, by: make([]move, len(s.keys))}
 	for i := range s.keys {
@@ -139,24 +140,29 @@ func (s *solver) chain(a *account) []move {
 			r.reach(move{account: a, from: nowhere, to: i})
 		}
 	}
-	for ; len(r.queue) > 0; r.queue = r.queue[1:] {
-		if end := r.leave(r.queue[0]); end != nowhere {
+	for next := 0; next < len(r.reached); next++ {
+		if end := r.leave(r.reached[next]); end != nowhere {
 			return r.path(end)
+		}
+	}
+	for _, k := range r.reached {
+		if m, ok := r.dispense(k); ok {
+			return append(r.path(k), m)
 		}
 	}
 	return nil
 }
 
-// search goes through the keys breadth first; by holds the move by which a key was reached.
+// search goes through the keys breadth first: reached lists them, by holds the move by which a key was reached.
 type search struct {
-	s     *solver
-	by    []move
-	queue []int
+	s       *solver
+	by      []move
+	reached []int
 }
 
 func (r *search) reach(by move) {
 	r.by[by.to] = by
-	r.queue = append(r.queue, by.to)
+	r.reached = append(r.reached, by.to)
 }
 
 // leave looks at where the copies on a key could go instead, and returns a key with room if there is one.
@@ -166,7 +172,7 @@ func (r *search) leave(from int) int {
 			continue
 		}
 		for to := range r.s.keys {
-			m := move{b, from, to}
+			m := move{account: b, from: from, to: to}
 			if r.by[to].account != nil || !r.s.mayMove(m) {
 				continue
 			}
@@ -177,6 +183,36 @@ func (r *search) leave(from int) int {
 		}
 	}
 	return nowhere
+}
+
+// dispense finds a copy on a key that its account can do without: as many others as are wished for are there, and proved. So it is
+// where a move was broken off between its two ends.
+func (r *search) dispense(k int) (move, bool) {
+	for i := range r.s.accounts {
+		a := &r.s.accounts[i]
+		if !r.s.moveKept || a.HOTP || a.NoSeed || !a.holds(k) || !a.settled() || r.involves(k, a) {
+			continue
+		}
+		if !slices.Contains(a.spots, spot{k, kept}) {
+			return move{account: a, from: k, to: nowhere}, true
+		}
+		for _, to := range a.there {
+			if to != k && a.holds(to) && r.s.fits(a, to, k) {
+				return move{account: a, from: k, to: to}, true
+			}
+		}
+	}
+	return move{}, false
+}
+
+// holds says whether a proved copy is on a key.
+func (a *account) holds(k int) bool {
+	return slices.Contains(a.there, k) && slices.Contains(a.proved, k)
+}
+
+// settled says whether all that is wished for is there, and proved.
+func (a *account) settled() bool {
+	return a.missing() <= 0 && !slices.ContainsFunc(a.spots, func(sp spot) bool { return sp.kind != kept || !a.holds(sp.key) })
 }
 
 // involves says whether the way to a key moves a copy of the account already: its copies could get in each other's way.
@@ -219,12 +255,18 @@ func (s *solver) mayMove(m move) bool {
 
 // relocate carries a move out in the plan.
 func (s *solver) relocate(m move) {
-	kind := s.drop(m.account, m.from)
+	kind := kept
+	if slices.ContainsFunc(m.account.spots, func(sp spot) bool { return sp.key == m.from }) {
+		kind = s.drop(m.account, m.from)
+	}
 	if kind == kept {
 		m.account.there = slices.DeleteFunc(m.account.there, func(k int) bool { return k == m.from })
 		s.take(m.from, -1)
+		m.made = m.to == nowhere || slices.Contains(m.account.there, m.to)
 		s.moves = append(s.moves, m)
 		kind = moved
 	}
-	s.put(m.account, m.to, kind)
+	if m.to != nowhere {
+		s.put(m.account, m.to, kind)
+	}
 }

@@ -124,6 +124,26 @@ func TestMake(t *testing.T) {
 			},
 			want: "; b lacks 1 (room)",
 		},
+		"a move broken off": { // a is on k3 instead of k1 already
+			keys:     []place.Key{{ID: "k1", Capacity: 1, SHA512: true}, {ID: "k2", Capacity: 2}, {ID: "k3", Capacity: 1}},
+			accounts: []place.Account{account("a", "k1", "k2", "k3"), with(account("b"), func(a *place.Account) { a.SHA512, a.Wanted = true, 1 })},
+			want:     "remove a k1, put b k1",
+		},
+		"a move broken off, of what is counted elsewhere": {
+			keys:     []place.Key{{ID: "k2", Capacity: 2}, {ID: "k3", Capacity: 1}, {ID: "k1", Capacity: 1, SHA512: true}},
+			accounts: []place.Account{account("a", "k1", "k2", "k3"), with(account("b"), func(a *place.Account) { a.SHA512, a.Wanted = true, 1 })},
+			want:     "remove a k1, put b k1",
+		},
+		"a move broken off, with no need of it": {
+			keys:     []place.Key{{ID: "k1", Capacity: 1, SHA512: true}, {ID: "k2", Capacity: 2}, {ID: "k3", Capacity: 1}},
+			accounts: []place.Account{account("a", "k1", "k2", "k3"), with(account("b"), func(a *place.Account) { a.Wanted = 1 })},
+			want:     "put b k2",
+		},
+		"a move broken off before it was proved": {
+			keys:     []place.Key{{ID: "k1", Capacity: 1, SHA512: true}, {ID: "k2", Capacity: 2}, {ID: "k3", Capacity: 1}},
+			accounts: []place.Account{account("a", "k1", "k2", "k3?"), with(account("b"), func(a *place.Account) { a.SHA512, a.Wanted = true, 1 })},
+			want:     "; b lacks 1 (room)", // once k3 is proved there is room
+		},
 		"room made by what is removed last": { // a moves from k1 to k3 for the site's sake; then b can go to k1
 			keys: []place.Key{{ID: "k1", Site: "x", Capacity: 1}, {ID: "k2", Site: "x", Capacity: 1}, {ID: "k3", Site: "y", Capacity: 2}},
 			accounts: []place.Account{

@@ -149,6 +149,38 @@ func TestAnyState(t *testing.T) {
 	}
 }
 
+// TestBrokenOff: a plan that was broken off anywhere is planned again, to the same end.
+func TestBrokenOff(t *testing.T) {
+	moves := 0
+	each(100, true, func(seed uint64, r *rand.Rand, p place.Problem) {
+		disorder(r, &p)
+		whole := place.Make(p)
+		if len(whole.Steps) == 0 {
+			return
+		}
+		done := whole
+		done.Steps = whole.Steps[:r.IntN(len(whole.Steps))]
+		w, _ := carryOut(p, done)
+		rest := place.Make(w.after())
+		after, v := carryOut(w.after(), rest)
+		if len(v.errors) > 0 || missing(rest) > missing(whole) || len(place.Make(after.after()).Steps) > 0 {
+			t.Errorf("instance %d, broken off after %d of %d steps: %d copies are missing, not %d; %q", seed, len(done.Steps), len(whole.Steps), missing(rest), missing(whole), v.errors)
+		}
+		moves += v.removes
+	})
+	if moves == 0 {
+		t.Error("nothing was ever moved: the test is too easy")
+	}
+}
+
+// missing counts the copies that a plan does not place.
+func missing(p place.Plan) (n int) {
+	for _, u := range p.Unmet {
+		n += u.Missing
+	}
+	return n
+}
+
 // disorder puts copies on keys at random, and spoils the keys.
 func disorder(r *rand.Rand, p *place.Problem) {
 	p.Sites, p.Holders = place.Rule(r.IntN(4)), place.Rule(r.IntN(4))

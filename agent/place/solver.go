@@ -75,10 +75,12 @@ const (
 	moved
 )
 
-// move brings a copy that is there now to another key.
+// move brings a copy that is there now to another key, or away from one without need of another.
 type move struct {
 	account  *account
 	from, to int
+	// made says that the copy at the other end is there already, or that none is needed.
+	made bool
 }
 
 func newSolver(p Problem) *solver {

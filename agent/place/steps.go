@@ -13,7 +13,10 @@ func (s *solver) steps() []Step {
 		}
 	})
 	for _, m := range s.moves {
-		steps = append(steps, s.step(Put, m.account, m.to), s.step(Remove, m.account, m.from))
+		if !m.made {
+			steps = append(steps, s.step(Put, m.account, m.to))
+		}
+		steps = append(steps, s.step(Remove, m.account, m.from))
 	}
 	s.eachSpot(func(a *account, sp spot) {
 		if sp.kind == planned {

@@ -172,8 +172,17 @@ func carryOut(p place.Problem, plan place.Plan) (*world, verdict) {
 	w, v := newWorld(p), verdict{}
 	complain := func(format string, args ...any) { v.errors = append(v.errors, fmt.Sprintf(format, args...)) }
 	before, puts := map[string]int{}, map[string]int{}
+	taken, idle := map[string]bool{}, map[string]int{} // keys that get copies later on, and removals that make no room for any
 	for _, a := range p.Accounts {
 		before[a.ID] = len(w.proved(a.ID))
+	}
+	for _, s := range slices.Backward(plan.Steps) {
+		switch taken[s.Key] = taken[s.Key] || s.Kind == place.Put; {
+		case s.Kind == place.Put:
+			puts[s.Account]++
+		case s.Kind == place.Remove && !taken[s.Key]:
+			idle[s.Account]++
+		}
 	}
 	for _, s := range plan.Steps {
 		if err := w.do(s); err != nil {
@@ -183,18 +192,11 @@ func carryOut(p place.Problem, plan place.Plan) (*world, verdict) {
 		switch s.Kind {
 		case place.Put:
 			v.puts++
-			puts[s.Account]++
 		case place.Remove:
 			v.removes++
-			puts[s.Account]--
 		}
 		if now := len(w.proved(s.Account)); now < min(before[s.Account], wanted(w.accounts[s.Account])) {
 			complain("%v leaves %d proved copies", s, now)
-		}
-	}
-	for account, n := range puts {
-		if n < 0 {
-			complain("%s loses copies that nothing replaces", account)
 		}
 	}
 	missing := map[string]int{}
@@ -202,6 +204,9 @@ func carryOut(p place.Problem, plan place.Plan) (*world, verdict) {
 		missing[u.Account] = u.Missing
 	}
 	for _, a := range p.Accounts {
+		if idle[a.ID] > puts[a.ID] {
+			complain("%s loses copies that nothing replaces, and nobody needs their room", a.ID)
+		}
 		if n := w.together(a, nil, w.proved(a.ID)); n != wanted(a)-missing[a.ID] {
 			complain("%s has %d copies that may be together, %d were wished for, %d are said to be missing", a.ID, n, wanted(a), missing[a.ID])
 		}
