@@ -158,6 +158,14 @@ func jsonAt(text []byte, path ...string) []byte {
 	return text
 }
 
+// firstItem returns the first element of a JSON array; nil if there is none.
+func firstItem(array []byte) []byte {
+	for item := range jsonItems(array) {
+		return item
+	}
+	return nil
+}
+
 func trimPunctuation(text []byte) []byte { return bytes.TrimLeft(text, " \t\r\n,:") }
 
 // valueLen is the length of the JSON value with which text begins. text is well-formed.
@@ -210,16 +218,21 @@ func unmarshal(text []byte, v any) error {
 func jsonEntries[T any](array []byte, toEntry func(*T) Entry) []Entry {
 	var entries []Entry
 	for item := range jsonItems(array) {
-		var v T
-		problem := unmarshal(item, &v)
-		entry := toEntry(&v)
-		if problem != nil {
-			entry.Seed.Wipe()
-			entry.Seed, entry.Problem = nil, problem
-		}
-		entries = append(entries, entry)
+		entries = append(entries, jsonEntry(item, toEntry))
 	}
 	return entries
+}
+
+// jsonEntry makes an Entry of one JSON value, as jsonEntries does.
+func jsonEntry[T any](item []byte, toEntry func(*T) Entry) Entry {
+	var v T
+	problem := unmarshal(item, &v)
+	entry := toEntry(&v)
+	if problem != nil {
+		entry.Seed.Wipe()
+		entry.Seed, entry.Problem = nil, problem
+	}
+	return entry
 }
 
 // errText is for a secret that is a number, or a list.
