@@ -62,11 +62,11 @@ func runbook(a *agent.Agent) handler {
 			return err
 		}
 		text, err := a.Runbook(r.Context(), connOf(r).caller(), r.PathValue("name"), req, secrets)
+		scour()
 		if err != nil {
 			return err
 		}
 		defer text.Wipe()
-		write(w, http.StatusOK, textType, text.Bytes())
-		return nil
+		return writeSecret(w, textType[0], nil, text)
 	}
 }

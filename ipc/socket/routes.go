@@ -129,6 +129,7 @@ func secret[Resp any](f func(context.Context, agent.Caller, string, *oath.Secret
 			return err
 		}
 		resp, err := f(r.Context(), connOf(r).caller(), r.PathValue("name"), password)
+		scour()
 		return answer(w, resp, err)
 	}
 }
@@ -155,6 +156,7 @@ func add(f func(context.Context, agent.Caller, api.AddRequest, []*oath.Secret, f
 			return err
 		}
 		return reported(w, r, func(ctx context.Context, step func(api.Step)) (api.Report, error) {
+			defer scour()
 			return f(ctx, connOf(r).caller(), req, seeds, step)
 		})
 	}
@@ -289,10 +291,4 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 		}
 	}
 	return q, nil
-}
-
-// forget wipes what net/http still holds of a request that brought a seed or a password.
-func forget(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Connection", "close")
-	connOf(r).wipe()
 }

@@ -96,6 +96,7 @@ func unsealed[Req any, P sealed[Req], Resp any](max int, f func(context.Context,
 			return err
 		}
 		resp, err := f(r.Context(), connOf(r).caller(), r.PathValue("name"), req, secrets)
+		scour()
 		return answer(w, resp, err)
 	}
 }
@@ -109,6 +110,7 @@ func unsealedStream[Req any, P sealed[Req]](f func(context.Context, agent.Caller
 			return err
 		}
 		return reported(w, r, func(ctx context.Context, step func(api.Step)) (api.Report, error) {
+			defer scour()
 			return f(ctx, connOf(r).caller(), req, secrets, step)
 		})
 	}
@@ -123,13 +125,12 @@ func made[Req any, P sealed[Req]](f func(context.Context, agent.Caller, Req, []*
 			return err
 		}
 		escrow, page, err := f(r.Context(), connOf(r).caller(), req, secrets)
+		scour()
 		if err != nil {
 			return err
 		}
 		defer page.Wipe()
-		write(w, http.StatusOK, []string{api.SecretsType}, encode(api.EscrowMade{Escrow: escrow, PaperBytes: page.Len()}))
-		_, _ = w.Write(page.Bytes())
-		return nil
+		return writeSecret(w, api.SecretsType, encode(api.EscrowMade{Escrow: escrow, PaperBytes: page.Len()}), page)
 	}
 }
 
