@@ -4,9 +4,33 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
+
+// runtimeSettings have the collector overwrite what it frees, so that what libraries leave of a secret goes with their garbage,
+// and keep the runtime from interrupting goroutines by signals, for each of these writes the processor's registers into
+// memory, with whatever was copied last (go doc runtime, "GODEBUG").
+var runtimeSettings = []string{"clobberfree=1", "asyncpreemptoff=1"}
+
+// settle starts the program again where the runtime has not these settings: it reads them when it starts, and at no other time.
+func settle() error {
+	set := strings.Split(os.Getenv("GODEBUG"), ",")
+	if !slices.ContainsFunc(runtimeSettings, func(s string) bool { return !slices.Contains(set, s) }) {
+		return nil
+	}
+	err := os.Setenv("GODEBUG", strings.Trim(strings.Join(append(set, runtimeSettings...), ","), ","))
+	if err != nil {
+		return err
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	return unix.Exec(program, os.Args, os.Environ())
+}
 
 // gcPercent keeps the heap small: the daemon sits in every session all day, and has little to collect. There is
 // no limit of memory: whose ledger is larger than it would have the collector run all the time.

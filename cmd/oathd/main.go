@@ -30,7 +30,7 @@ const (
 type streams struct{ out, err io.Writer }
 
 func main() {
-	if err := harden(); err != nil {
+	if err := errors.Join(settle(), harden()); err != nil {
 		fmt.Fprintln(os.Stderr, "oathd:", err)
 		os.Exit(exitError)
 	}

@@ -23,7 +23,7 @@ import (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"oathd": main, "hardened": hardened})
+	testscript.Main(m, map[string]func(){"oathd": main, "hardened": hardened, "settled": settled})
 }
 
 // hardened is a program that tells what harden does to it.
@@ -35,6 +35,14 @@ func hardened() {
 	var core unix.Rlimit
 	_ = unix.Getrlimit(unix.RLIMIT_CORE, &core)
 	fmt.Printf("dumpable %d, core %d %d, umask %03o\n", dumpable, core.Cur, core.Max, unix.Umask(0))
+}
+
+// settled is a program that tells with which settings of the runtime settle has it run, and as what.
+func settled() {
+	if err := settle(); err != nil {
+		fmt.Println(err)
+	}
+	fmt.Println(os.Args, os.Getenv("GODEBUG"))
 }
 
 func TestScripts(t *testing.T) {
