@@ -165,3 +165,17 @@ func fromBase64(what, text string) ([]byte, error) {
 	}
 	return b, nil
 }
+
+// base64JSON decodes a JSON string of base64, which is encrypted and thus no secret.
+func base64JSON(what string, quoted []byte) ([]byte, error) {
+	if len(quoted) < 2 || quoted[0] != '"' {
+		return nil, fmt.Errorf("its %s is not a text", what)
+	}
+	inside := quoted[1 : len(quoted)-1]
+	text := unquote(make([]byte, 0, len(inside)), inside)
+	n, err := base64.StdEncoding.Decode(text, text)
+	if err != nil {
+		return nil, fmt.Errorf("its %s is not base64", what)
+	}
+	return text[:n], nil
+}

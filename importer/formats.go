@@ -34,7 +34,7 @@ var formats = slices.Concat(
 
 // marked are the formats with a magic number, or with fields that no other format has.
 var marked = []format{
-	otpauthFormat, googleMigration,
+	otpauthFormat, googleMigration, aegis, twoFAS,
 }
 
 // Formats returns all formats, in the order of their names.
