@@ -30,12 +30,16 @@ type format struct {
 // first, what is known only by having no other form last.
 var formats = slices.Concat(
 	marked,
+	unmarked,
 )
 
 // marked are the formats with a magic number, or with fields that no other format has.
 var marked = []format{
-	otpauthFormat, googleMigration, aegis, twoFAS,
+	otpauthFormat, googleMigration, aegis, twoFAS, gnomeAuthenticator, andOTP, enteAuth, stratum, otpClient,
 }
+
+// unmarked are the formats that are known by nothing but being no other.
+var unmarked = []format{andOTPEncrypted}
 
 // Formats returns all formats, in the order of their names.
 func Formats() []Format {
@@ -44,5 +48,5 @@ func Formats() []Format {
 		list[i] = f.Format
 	}
 	slices.SortFunc(list, func(a, b Format) int { return strings.Compare(a.Name, b.Name) })
-	return list
+	return slices.Compact(list) // a format can be looked for in two places
 }

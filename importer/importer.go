@@ -134,7 +134,7 @@ func choose(in *input, name string) (format, error) {
 
 func names() string {
 	var list []string
-	for _, f := range formats {
+	for _, f := range Formats() {
 		list = append(list, f.Name)
 	}
 	return strings.Join(list, ", ")
