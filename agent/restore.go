@@ -101,6 +101,7 @@ func (a *Agent) namedInEscrow(ctx context.Context, names []string) ([]string, er
 // fromEscrow writes accounts whose seeds the escrow has; targets says to which keys. The escrow is locked again before the
 // first key is written to.
 func (p *provision) fromEscrow(ctx context.Context, o opening, accounts []string, targets func(account string) []string, waitSeconds int) (api.Report, error) {
+	defer p.steps.finish()
 	defer func() {
 		for _, it := range p.items {
 			it.seed.Wipe()
@@ -126,7 +127,6 @@ func (p *provision) fromEscrow(ctx context.Context, o opening, accounts []string
 		return api.Report{}, err
 	}
 	p.write(ctx, waitSeconds)
-	p.steps.finish()
 	return p.report(), nil
 }
 

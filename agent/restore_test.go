@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/hw/softkey"
@@ -303,4 +304,25 @@ func TestRunbook(t *testing.T) {
 	r.mustAdd(first)
 	_, err = r.SetRunbook(t.Context(), tester, "GitHub:me", api.RunbookSetRequest{}, secrets("x"))
 	wantCode(t, err, api.CodeNoEscrow)
+}
+
+// TestRestoreTellsAllBeforeItEnds: the step of the touch that opened the escrow does not come after the refusal.
+func TestRestoreTellsAllBeforeItEnds(t *testing.T) {
+	s := newSafe(t)
+	s.mustAdd(first)
+	ended, late := make(chan struct{}), make(chan bool, 1)
+	_, err := s.Restore(t.Context(), tester, api.RestoreRequest{Opener: withMain, To: []string{"main"}, Accounts: []string{"GitHub:me"}}, secrets(hwtest.FactoryPIN),
+		func(api.Step) {
+			select {
+			case <-ended:
+				late <- true
+			case <-time.After(50 * time.Millisecond):
+				late <- false
+			}
+		})
+	close(ended)
+	wantCode(t, err, api.CodeExistsSame)
+	if <-late {
+		t.Error("a step was told after the end")
+	}
 }
