@@ -306,6 +306,22 @@ func TestRunbook(t *testing.T) {
 	wantCode(t, err, api.CodeNoEscrow)
 }
 
+// TestVerifyWithoutTheLost: nothing can be proved of a key that is gone, and nothing is to be done about it.
+func TestVerifyWithoutTheLost(t *testing.T) {
+	s := newSafe(t)
+	s.mustAdd(first)
+	s.remove(s.spare)
+	if report := s.verify(api.VerifyRequest{}); report.Complete {
+		t.Errorf("with a key that is away: %+v", report)
+	}
+	if _, err := s.KeyLost(t.Context(), tester, "spare", api.LostRequest{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if report := s.verify(api.VerifyRequest{}); !report.Complete || len(report.Accounts) != 1 || len(report.Accounts[0].Outcomes) != 1 {
+		t.Errorf("%+v", report)
+	}
+}
+
 // TestRestoreTellsAllBeforeItEnds: the step of the touch that opened the escrow does not come after the refusal.
 func TestRestoreTellsAllBeforeItEnds(t *testing.T) {
 	s := newSafe(t)

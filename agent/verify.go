@@ -180,7 +180,7 @@ func (j *verification) note(ref copyRef, err error) {
 	j.failed[ref] = err
 }
 
-// report compares every copy with what it was.
+// report compares every copy with what it was, but for those that went with a lost key.
 func (j *verification) report() api.Report {
 	v := j.a.view.Load()
 	r := api.Report{Accounts: []api.AccountReport{}, Complete: true}
@@ -190,7 +190,7 @@ func (j *verification) report() api.Report {
 		}
 		account := api.AccountReport{Account: acc.ID, Label: acc.Label(), Wanted: acc.Wanted, Proved: acc.Proved, LostWith: v.lostWith(acc)}
 		for _, s := range acc.sources {
-			if j.key == "" || s.Key == j.key {
+			if !s.lost && (j.key == "" || s.Key == j.key) {
 				account.Outcomes = append(account.Outcomes, j.outcome(acc, s))
 			}
 		}
