@@ -203,6 +203,8 @@ type AddRequest struct {
 	Copies int `json:"copies,omitempty"`
 	// WaitSeconds is how long to wait for keys that are not plugged in; negative: until the client goes.
 	WaitSeconds int `json:"wait_seconds,omitempty"`
+	// DryRun asks what would become of each account, and has nothing written: the report tells it.
+	DryRun bool `json:"dry_run,omitempty"`
 }
 
 // SeedsType is the content type of an AddRequest with its seeds, RawType that of a password.
@@ -259,6 +261,13 @@ type AccountReport struct {
 	// LostWith names the labels of keys whose loss would now cost the account.
 	LostWith []string `json:"lost_with,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
+	// Fingerprint is told by a dry run, in hexadecimal: accounts of one ledger that have the same one have the same seed, type,
+	// algorithm, digits and period. It says nothing of the seed itself.
+	Fingerprint string `json:"fingerprint,omitempty"`
+	// Escrow is told by a dry run of an account that is known: the escrow lacks its seed, and would get it.
+	Escrow bool `json:"escrow,omitempty"`
+	// Error is why an account cannot be added at all, with a dry run; an outcome's is why it cannot be on that key.
+	Error *Error `json:"error,omitempty"`
 }
 
 // Report ends the stream of add, verify, resume and of every change to a copy.
@@ -268,6 +277,8 @@ type Report struct {
 	Complete bool `json:"complete"`
 	// Warnings concern the whole, e.g. that there is no escrow.
 	Warnings []string `json:"warnings,omitempty"`
+	// Helps are told by a dry run of more than there is room for: any one of these would do.
+	Helps []PlanChange `json:"helps,omitempty"`
 }
 
 // Line is one line of an NDJSON stream. Exactly one field is set; Report or Error ends the stream.
