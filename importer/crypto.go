@@ -118,20 +118,29 @@ func openGCM(key *oath.Secret, nonce, box, bound []byte) (*oath.Secret, error) {
 
 // openCBC decrypts AES-CBC and takes the padding of PKCS #7 off. A padding that is none is ErrPassword.
 func openCBC(key *oath.Secret, iv, box []byte) (*oath.Secret, error) {
+	padded, err := decryptCBC(key, iv, box)
+	if err != nil {
+		return nil, err
+	}
+	defer padded.Wipe()
+	return unpad(padded.Bytes(), aes.BlockSize)
+}
+
+// decryptCBC decrypts AES-CBC, padding included; box holds at least one block.
+func decryptCBC(key *oath.Secret, iv, box []byte) (*oath.Secret, error) {
 	block, err := aes.NewCipher(key.Bytes())
 	if err != nil {
 		return nil, errors.New("its key is not one for AES")
 	}
-	if len(iv) != block.BlockSize() {
+	if len(iv) != aes.BlockSize {
 		return nil, fmt.Errorf("its initialization vector has %d bytes", len(iv))
 	}
-	if len(box) == 0 || len(box)%block.BlockSize() != 0 {
+	if len(box) == 0 || len(box)%aes.BlockSize != 0 {
 		return nil, fmt.Errorf("it is cut off: %d encrypted bytes are no whole number of blocks", len(box))
 	}
 	padded := oath.NewSecret(len(box))
-	defer padded.Wipe()
 	cipher.NewCBCDecrypter(block, iv).CryptBlocks(padded.Bytes(), box)
-	return unpad(padded.Bytes(), block.BlockSize())
+	return padded, nil
 }
 
 // unpad copies what is before the padding of PKCS #7.
