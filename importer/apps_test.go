@@ -24,6 +24,13 @@ totp Strange|strange SHA1 6 0 0 PROBLEM no security key computes codes of this k
 totp Long|LONG SHA1 6 30 0 {long} PROBLEM name too long: "Long:LONG" takes 805 bytes on a key, 64 fit
 totp Überbank|Zoë SHA1 6 30 0 {zoe}
 `},
+	{"microsoft_sqlite.db", "microsoft-sqlite", `
+totp GitHub|alice SHA1 6 30 0 {github}
+totp Microsoft|alice@outlook.example SHA1 8 30 0 {personal}
+totp Contoso|alice@contoso.example SHA1 6 30 0 PROBLEM it is an account of a company, approved in the app: what codes it has, only the app can compute
+totp Newer|alice SHA1 6 30 0 PROBLEM its secret is encrypted with a key that the telephone keeps
+totp Damaged|alice SHA1 6 30 0 PROBLEM the secret is not base32: character 1 is not one of A-Z and 2-7
+`},
 }
 
 func TestApps(t *testing.T) {
@@ -65,6 +72,7 @@ func TestAppsErrors(t *testing.T) {
 	for _, c := range []struct {
 		name, format, data, want string
 	}{
+		{"another table", "microsoft-sqlite", strings.ReplaceAll(string(google), "accounts", "recounts"), "no table accounts"},
 		{"no database", "google-sqlite", strings.Repeat("x", 200), "no SQLite database"},
 		{"little", "google-sqlite", "SQLite format 3\x00", "cut off: 16 bytes, at least 100"},
 		{"cut database", "google-sqlite", string(google[:1024]), "it has 2 pages, and needs page"},
