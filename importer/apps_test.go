@@ -31,6 +31,12 @@ totp Contoso|alice@contoso.example SHA1 6 30 0 PROBLEM it is an account of a com
 totp Newer|alice SHA1 6 30 0 PROBLEM its secret is encrypted with a key that the telephone keeps
 totp Damaged|alice SHA1 6 30 0 PROBLEM the secret is not base32: character 1 is not one of A-Z and 2-7
 `},
+	{"duo.json", "duo", `
+totp |alice SHA1 6 30 0 {github}
+hotp Bank|bob SHA1 6 0 3 {bank}
+totp |company SHA1 6 30 0 PROBLEM the secret is empty
+totp |damaged SHA1 6 30 0 PROBLEM its secret is not a text
+`},
 }
 
 func TestApps(t *testing.T) {
@@ -72,6 +78,7 @@ func TestAppsErrors(t *testing.T) {
 	for _, c := range []struct {
 		name, format, data, want string
 	}{
+		{"cut JSON", "duo", `[{"otpGenerator": {`, "cut off"},
 		{"another table", "microsoft-sqlite", strings.ReplaceAll(string(google), "accounts", "recounts"), "no table accounts"},
 		{"no database", "google-sqlite", strings.Repeat("x", 200), "no SQLite database"},
 		{"little", "google-sqlite", "SQLite format 3\x00", "cut off: 16 bytes, at least 100"},
