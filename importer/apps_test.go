@@ -37,6 +37,13 @@ hotp Bank|bob SHA1 6 0 3 {bank}
 totp |company SHA1 6 30 0 PROBLEM the secret is empty
 totp |damaged SHA1 6 30 0 PROBLEM its secret is not a text
 `},
+	{"steam.maFile", "steam", `
+totp Steam|dave SHA1 6 30 0 {steam}
+`},
+	{"steam_accounts.json", "steam", `
+totp Steam|dave SHA1 6 30 0 {steam}
+totp Steam|erin SHA1 6 30 0 PROBLEM its secret is not base64
+`},
 }
 
 func TestApps(t *testing.T) {
@@ -78,6 +85,9 @@ func TestAppsErrors(t *testing.T) {
 	for _, c := range []struct {
 		name, format, data, want string
 	}{
+		{"encrypted maFiles", "steam", string(fixture(t, "steam_manifest.json")), "take their encryption off"},
+		{"no Steam account", "steam", `{"a": 1}`, "no shared_secret"},
+		{"cut JSON", "steam", `{"shared_secret": "`, "cut off"},
 		{"cut JSON", "duo", `[{"otpGenerator": {`, "cut off"},
 		{"another table", "microsoft-sqlite", strings.ReplaceAll(string(google), "accounts", "recounts"), "no table accounts"},
 		{"no database", "google-sqlite", strings.Repeat("x", 200), "no SQLite database"},
