@@ -44,6 +44,12 @@ totp Steam|dave SHA1 6 30 0 {steam}
 totp Steam|dave SHA1 6 30 0 {steam}
 totp Steam|erin SHA1 6 30 0 PROBLEM its secret is not base64
 `},
+	{"battlenet.xml", "battle-net", `
+totp Battle.net|EU-1234-5678-9012 SHA1 8 30 0 {blizzard}
+`},
+	{"battlenet_messenger.xml", "battle-net", `
+totp Battle.net|US-1234-5678-9012 SHA1 8 30 0 {messenger}
+`},
 }
 
 func TestApps(t *testing.T) {
@@ -93,6 +99,8 @@ func TestAppsErrors(t *testing.T) {
 		{"no database", "google-sqlite", strings.Repeat("x", 200), "no SQLite database"},
 		{"little", "google-sqlite", "SQLite format 3\x00", "cut off: 16 bytes, at least 100"},
 		{"cut database", "google-sqlite", string(google[:1024]), "it has 2 pages, and needs page"},
+		{"other preferences", "battle-net", "<map></map>", "AUTHENTICATOR_DEVICE_SECRET is not in it"},
+		{"cut preferences", "battle-net", "<map><string", "cut off"},
 	} {
 		if _, err := Read([]byte(c.data), Options{Format: c.format}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s, %s: %v", c.format, c.name, err)
