@@ -3,6 +3,7 @@ package importer
 import (
 	"crypto/sha1"
 	"encoding/base32"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -44,6 +45,9 @@ totp Steam|dave SHA1 6 30 0 {steam}
 totp Steam|dave SHA1 6 30 0 {steam}
 totp Steam|erin SHA1 6 30 0 PROBLEM its secret is not base64
 `},
+	{"totp_authenticator.txt", "totp-authenticator", totpAccounts},
+	{"totp_authenticator_password.txt", "totp-authenticator", totpAccounts},
+	{"totp_authenticator.xml", "totp-authenticator", totpAccounts},
 	{"battlenet.xml", "battle-net", `
 totp Battle.net|EU-1234-5678-9012 SHA1 8 30 0 {blizzard}
 `},
@@ -51,6 +55,13 @@ totp Battle.net|EU-1234-5678-9012 SHA1 8 30 0 {blizzard}
 totp Battle.net|US-1234-5678-9012 SHA1 8 30 0 {messenger}
 `},
 }
+
+const totpAccounts = `
+totp GitHub|alice SHA1 6 30 0 {github}
+totp |bob SHA1 6 30 0 {bank}
+totp Strict|carol "the" <first> SHA1 8 60 0 {strict}
+totp Odd|dave SHA1 6 30 0 PROBLEM its secret is written to base 10: 16, 32 and 64 are known
+`
 
 func TestApps(t *testing.T) {
 	for _, row := range apps {
@@ -99,11 +110,24 @@ func TestAppsErrors(t *testing.T) {
 		{"no database", "google-sqlite", strings.Repeat("x", 200), "no SQLite database"},
 		{"little", "google-sqlite", "SQLite format 3\x00", "cut off: 16 bytes, at least 100"},
 		{"cut database", "google-sqlite", string(google[:1024]), "it has 2 pages, and needs page"},
+		{"other preferences", "totp-authenticator", "<map></map>", "STATIC_TOTP_CODES_LIST is not in it"},
 		{"other preferences", "battle-net", "<map></map>", "AUTHENTICATOR_DEVICE_SECRET is not in it"},
 		{"cut preferences", "battle-net", "<map><string", "cut off"},
+		{"no base64", "totp-authenticator", "!", "not base64"},
+		{"no blocks", "totp-authenticator", "QUJD", "no whole number of blocks"},
 	} {
 		if _, err := Read([]byte(c.data), Options{Format: c.format}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s, %s: %v", c.format, c.name, err)
 		}
+	}
+}
+
+func TestTOTPAuthenticatorPassword(t *testing.T) {
+	data := fixture(t, "totp_authenticator_password.txt")
+	if _, err := Read(data, Options{}); !errors.Is(err, ErrPasswordNeeded) {
+		t.Errorf("without a password: %v", err)
+	}
+	if _, err := Read(data, Options{Password: password("wrong")}); !errors.Is(err, ErrPassword) {
+		t.Errorf("with a wrong one: %v", err)
 	}
 }
