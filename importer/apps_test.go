@@ -54,6 +54,9 @@ totp Battle.net|EU-1234-5678-9012 SHA1 8 30 0 {blizzard}
 	{"battlenet_messenger.xml", "battle-net", `
 totp Battle.net|US-1234-5678-9012 SHA1 8 30 0 {messenger}
 `},
+	{"pass_otp.txt", "pass-otp", `
+totp GitHub|alice SHA1 6 30 0 {github}
+`},
 }
 
 const totpAccounts = `
@@ -115,6 +118,7 @@ func TestAppsErrors(t *testing.T) {
 		{"cut preferences", "battle-net", "<map><string", "cut off"},
 		{"no base64", "totp-authenticator", "!", "not base64"},
 		{"no blocks", "totp-authenticator", "QUJD", "no whole number of blocks"},
+		{"no URI", "pass-otp", "password\nuser: alice", "no line in it"},
 	} {
 		if _, err := Read([]byte(c.data), Options{Format: c.format}); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s, %s: %v", c.format, c.name, err)

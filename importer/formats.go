@@ -40,7 +40,7 @@ var marked = []format{
 }
 
 // unmarked are the formats that are known by nothing but being no other.
-var unmarked = []format{totpAuthenticator, andOTPEncrypted}
+var unmarked = []format{passOTP, totpAuthenticator, andOTPEncrypted}
 
 // Formats returns all formats, in the order of their names.
 func Formats() []Format {
