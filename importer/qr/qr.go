@@ -9,10 +9,7 @@ import (
 	"image"
 	_ "image/jpeg" // one of the formats that are read
 	_ "image/png"  // another
-	"slices"
 
-	"github.com/makiuchi-d/gozxing"
-	"github.com/makiuchi-d/gozxing/multi/qrcode"
 	_ "golang.org/x/image/webp" // another
 )
 
@@ -45,11 +42,12 @@ func Read(data []byte) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	texts := scan(img)
-	if len(texts) == 0 {
+	s := newSearch()
+	s.run(grey(img))
+	if len(s.found) == 0 {
 		return nil, ErrNone
 	}
-	return texts, nil
+	return s.texts(), nil
 }
 
 // decode unpacks the picture, after a look at how large it says it is.
@@ -69,43 +67,4 @@ func decode(data []byte) (image.Image, error) {
 	}
 	img, _, err := image.Decode(bytes.NewReader(data))
 	return img, err
-}
-
-// scan returns the text of every QR code, each once. It looks four times, because one way of telling
-// black from white misses what another finds: by surroundings (photos) and by the whole picture
-// (screenshots), and both on the negative, for codes shown white on black.
-func scan(img image.Image) []string {
-	var texts []string
-	light := gozxing.NewLuminanceSourceFromImage(img)
-	for _, source := range []gozxing.LuminanceSource{light, light.Invert()} {
-		for _, binarizer := range []gozxing.Binarizer{gozxing.NewHybridBinarizer(source), gozxing.NewGlobalHistgramBinarizer(source)} {
-			for _, text := range look(binarizer) {
-				if !slices.Contains(texts, text) {
-					texts = append(texts, text)
-				}
-			}
-		}
-	}
-	return texts
-}
-
-// look reads the codes that one binarizer shows. "Nothing found" is no error, and neither is a panic:
-// the library is young, and the other looks may still succeed.
-func look(binarizer gozxing.Binarizer) (texts []string) {
-	defer func() { _ = recover() }()
-	bitmap, err := gozxing.NewBinaryBitmap(binarizer)
-	if err != nil {
-		return nil
-	}
-	results, err := qrcode.NewQRCodeMultiReader().DecodeMultiple(bitmap, map[gozxing.DecodeHintType]any{
-		gozxing.DecodeHintType_TRY_HARDER:    true,
-		gozxing.DecodeHintType_CHARACTER_SET: "UTF-8",
-	})
-	if err != nil {
-		return nil
-	}
-	for _, result := range results {
-		texts = append(texts, result.GetText())
-	}
-	return texts
 }

@@ -1,27 +1,24 @@
-package main
+package qr
 
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
 	"image/jpeg"
 	"image/png"
-	"io"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
 	"testing"
-	"testing/iotest"
+	"time"
 
 	"golang.org/x/image/draw"
 	"golang.org/x/image/math/f64"
-	"rsc.io/qr"
+	encoder "rsc.io/qr"
 )
 
 const aws = "otpauth://totp/Amazon%20Web%20Services:root-account-mfa-device@123456789012" +
@@ -31,11 +28,11 @@ func uri(n int) string {
 	return fmt.Sprintf("otpauth://totp/Service%d:user?secret=JBSWY3DPEHPK3PXP", n)
 }
 
-// code draws a QR code with its quiet zone, scale pixels a module. rsc.io/qr is not the library
+// drawn draws a QR code with its quiet zone, scale pixels a module. rsc.io/qr is not the library
 // that reads it.
-func code(t *testing.T, text string, scale int) image.Image {
+func drawn(t testing.TB, text string, scale int) image.Image {
 	t.Helper()
-	c, err := qr.Encode(text, qr.M)
+	c, err := encoder.Encode(text, encoder.M)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,49 +169,37 @@ func TestPictures(t *testing.T) {
 		picture []byte
 		want    []string
 	}{
-		"1 pixel a module":   {encoded(t, code(t, aws, 1)), []string{aws}},
-		"2 pixels a module":  {encoded(t, code(t, aws, 2)), []string{aws}},
-		"12 pixels a module": {encoded(t, code(t, aws, 12)), []string{aws}},
-		"rotated by 7°":      {encoded(t, rotated(code(t, aws, 4), 7)), []string{aws}},
-		"rotated by 30°":     {encoded(t, rotated(code(t, aws, 4), 30)), []string{aws}},
-		"upside down":        {encoded(t, rotated(code(t, aws, 4), 180)), []string{aws}},
-		"white on black":     {encoded(t, negative(code(t, aws, 5))), []string{aws}},
-		"photo":              {photographed(t, code(t, aws, 6)), []string{aws}},
-		"webp":               {webp(code(t, aws, 4)), []string{aws}},
-		"dark screen":        {encoded(t, board(960, 540, dark, code(t, aws, 4))), []string{aws}},
-		"light screen":       {encoded(t, board(1280, 720, color.White, code(t, aws, 3))), []string{aws}},
-		"two":                {encoded(t, board(700, 400, color.White, code(t, uri(1), 4), code(t, uri(2), 4))), []string{uri(1), uri(2)}},
-		"three sizes": {encoded(t, board(900, 450, color.White, code(t, uri(1), 3), code(t, uri(2), 4), code(t, aws, 6))),
+		"1 pixel a module":   {encoded(t, drawn(t, aws, 1)), []string{aws}},
+		"2 pixels a module":  {encoded(t, drawn(t, aws, 2)), []string{aws}},
+		"12 pixels a module": {encoded(t, drawn(t, aws, 12)), []string{aws}},
+		"rotated by 7°":      {encoded(t, rotated(drawn(t, aws, 4), 7)), []string{aws}},
+		"rotated by 30°":     {encoded(t, rotated(drawn(t, aws, 4), 30)), []string{aws}},
+		"upside down":        {encoded(t, rotated(drawn(t, aws, 4), 180)), []string{aws}},
+		"white on black":     {encoded(t, negative(drawn(t, aws, 5))), []string{aws}},
+		"photo":              {photographed(t, drawn(t, aws, 6)), []string{aws}},
+		"webp":               {webp(drawn(t, aws, 4)), []string{aws}},
+		"dark screen":        {encoded(t, board(960, 540, dark, drawn(t, aws, 4))), []string{aws}},
+		"light screen":       {encoded(t, board(1280, 720, color.White, drawn(t, aws, 3))), []string{aws}},
+		"two":                {encoded(t, board(700, 400, color.White, drawn(t, uri(1), 4), drawn(t, uri(2), 4))), []string{uri(1), uri(2)}},
+		"three sizes": {encoded(t, board(900, 450, color.White, drawn(t, uri(1), 3), drawn(t, uri(2), 4), drawn(t, aws, 6))),
 			[]string{uri(1), uri(2), aws}},
-		"dark and light": {encoded(t, board(700, 400, dark, code(t, uri(1), 4), negative(code(t, uri(2), 4)))), []string{uri(1), uri(2)}},
-		"same twice":     {encoded(t, board(700, 400, color.White, code(t, aws, 4), code(t, aws, 4))), []string{aws}},
-		"unicode":        {encoded(t, code(t, "otpauth://totp/Straße:漢字?secret=MY", 4)), []string{"otpauth://totp/Straße:漢字?secret=MY"}},
-		"migration":      {encoded(t, code(t, "otpauth-migration://offline?data=x", 4)), []string{"otpauth-migration://offline?data=x"}},
+		"dark and light": {encoded(t, board(700, 400, dark, drawn(t, uri(1), 4), negative(drawn(t, uri(2), 4)))), []string{uri(1), uri(2)}},
+		"same twice":     {encoded(t, board(700, 400, color.White, drawn(t, aws, 4), drawn(t, aws, 4))), []string{aws}},
+		"unicode":        {encoded(t, drawn(t, "otpauth://totp/Straße:漢字?secret=MY", 4)), []string{"otpauth://totp/Straße:漢字?secret=MY"}},
+		"migration":      {encoded(t, drawn(t, "otpauth-migration://offline?data=x", 4)), []string{"otpauth-migration://offline?data=x"}},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			var out, errOut bytes.Buffer
-			if status := run(bytes.NewReader(test.picture), &out, &errOut); status != 0 || errOut.Len() > 0 {
-				t.Fatalf("status %d, %s", status, errOut.String())
+			got, err := Read(test.picture)
+			if err != nil || !Is(test.picture) {
+				t.Fatal(err)
 			}
-			got := strings.Split(strings.TrimSpace(out.String()), "\n")
 			slices.Sort(got)
 			slices.Sort(test.want)
 			if !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
 		})
-	}
-}
-
-func TestOtherCodesAreLeftOut(t *testing.T) {
-	picture := encoded(t, board(700, 400, color.White, code(t, "https://example.com/", 5), code(t, uri(1), 4)))
-	var out, errOut bytes.Buffer
-	if status := run(bytes.NewReader(picture), &out, &errOut); status != 0 || out.String() != uri(1)+"\n" {
-		t.Errorf("status %d, got %q", status, out.String())
-	}
-	if want := "1 QR code in the picture left out: not an otpauth URI\n"; errOut.String() != want {
-		t.Errorf("got %q, want %q", errOut.String(), want)
 	}
 }
 
@@ -227,69 +212,69 @@ func bomb(width, height uint32) []byte {
 }
 
 func TestUnusablePictures(t *testing.T) {
-	whole := encoded(t, code(t, aws, 4))
-	two := board(700, 400, color.White, code(t, "https://example.com/", 5), code(t, "WIFI:S:x;;", 4))
+	whole := encoded(t, drawn(t, aws, 4))
 	tests := map[string]struct {
-		picture io.Reader
+		picture []byte
 		want    string
 	}{
-		"empty":       {strings.NewReader(""), "neither PNG nor JPEG nor WebP"},
-		"text":        {strings.NewReader(aws), "neither PNG nor JPEG nor WebP"},
-		"cut off":     {bytes.NewReader(whole[:len(whole)/2]), "not enough pixel data"},
-		"cut header":  {bytes.NewReader(whole[:20]), "unexpected EOF"},
-		"no code":     {bytes.NewReader(encoded(t, board(300, 300, color.White))), "no QR code that can be read"},
-		"tiny":        {bytes.NewReader(encoded(t, board(1, 1, color.White))), "no QR code that can be read"},
-		"no otpauth":  {bytes.NewReader(encoded(t, code(t, "https://example.com/", 4))), "1 QR code, none with an otpauth URI"},
-		"two others":  {bytes.NewReader(encoded(t, two)), "2 QR codes, none with an otpauth URI"},
-		"two lines":   {bytes.NewReader(encoded(t, code(t, "otpauth://x\notpauth://y", 4))), "none with an otpauth URI"},
-		"bomb":        {bytes.NewReader(bomb(50_000, 50_000)), "50000 × 50000 pixels are more than the 50 million"},
-		"wide bomb":   {bytes.NewReader(bomb(1<<31-1, 1)), "more than the 50 million"},
-		"huge file":   {io.LimitReader(zeros{}, 64<<20+1), "larger than 64 MiB"},
-		"broken pipe": {iotest.ErrReader(os.ErrClosed), "file already closed"},
+		"empty":       {nil, ErrFormat.Error()},
+		"text":        {[]byte(aws), ErrFormat.Error()},
+		"cut off":     {whole[:len(whole)/2], "not enough pixel data"},
+		"cut header":  {whole[:20], "unexpected EOF"},
+		"no code":     {encoded(t, board(90, 90, color.White)), ErrNone.Error()},
+		"tiny":        {encoded(t, board(1, 1, color.White)), ErrNone.Error()},
+		"half a code": {encoded(t, half{drawn(t, aws, 2)}), ErrNone.Error()},
+		"bomb":        {bomb(50_000, 50_000), "50000 × 50000 pixels are more than the 50 million"},
+		"wide bomb":   {bomb(1<<31-1, 1), "more than the 50 million"},
+		"huge file":   {append(whole, make([]byte, MaxBytes)...), "larger than 64 MiB"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			var out, errOut bytes.Buffer
-			status := run(test.picture, &out, &errOut)
-			if got := errOut.String(); status != 1 || !strings.HasPrefix(got, "cannot use the picture: ") || !strings.Contains(got, test.want) {
-				t.Errorf("status %d, got %q, want %q", status, got, test.want)
-			}
-			if out.Len() > 0 {
-				t.Errorf("wrote %q", out.String())
+			got, err := Read(test.picture)
+			if err == nil || !strings.Contains(err.Error(), test.want) || got != nil {
+				t.Errorf("%q, %v, want %q", got, err, test.want)
 			}
 		})
 	}
 }
 
-type zeros struct{}
+// half is the upper half of a picture.
+type half struct{ image.Image }
 
-func (zeros) Read(p []byte) (int, error) {
-	clear(p)
-	return len(p), nil
+func (h half) Bounds() image.Rectangle {
+	b := h.Image.Bounds()
+	b.Max.Y = b.Dy() / 2
+	return b
 }
 
-type full struct{}
-
-func (full) Write([]byte) (int, error) { return 0, errors.New("no space left") }
-
-func TestOutputFails(t *testing.T) {
-	var errOut bytes.Buffer
-	if status := run(bytes.NewReader(encoded(t, code(t, aws, 4))), full{}, &errOut); status != 1 {
-		t.Errorf("status %d", status)
-	}
-	if want := "cannot write what the picture holds: no space left\n"; errOut.String() != want {
-		t.Errorf("got %q, want %q", errOut.String(), want)
-	}
-}
-
-// FuzzRead holds no more than that nothing panics or hangs: the pictures come from anywhere.
+// FuzzRead holds that nothing panics, and that there is a text or an error: the pictures come from anywhere.
 func FuzzRead(f *testing.F) {
 	f.Add(bomb(1<<20, 1<<20))
 	f.Add(bomb(30, 30))
+	f.Add(webp(drawn(f, "otpauth://totp/x?secret=MY", 1)))
 	f.Fuzz(func(t *testing.T, picture []byte) {
-		found, err := read(bytes.NewReader(picture))
-		if err == nil && len(found.uris) == 0 {
-			t.Error("nothing found, and no error")
+		texts, err := Read(picture)
+		if (err == nil) != (len(texts) > 0) {
+			t.Errorf("%q, %v", texts, err)
+		}
+	})
+}
+
+// FuzzSearch searches any pixels at all.
+func FuzzSearch(f *testing.F) {
+	p := grey(drawn(f, "otpauth://totp/x?secret=MY", 2))
+	f.Add(p.pix, p.width)
+	f.Add(make([]byte, 1000), 1)
+	f.Fuzz(func(t *testing.T, pix []byte, width int) {
+		if width < 1 || width > len(pix) {
+			return
+		}
+		height := len(pix) / width
+		s := newSearch()
+		s.end = time.Now().Add(time.Second / 2)
+		s.run(plane{width, height, pix[:width*height]})
+		if took := time.Since(s.end); took > time.Second {
+			t.Errorf("it took %s too long", took)
 		}
 	})
 }

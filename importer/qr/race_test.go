@@ -1,0 +1,6 @@
+//go:build race
+
+package qr
+
+// raced tells whether the race detector watches.
+const raced = true
