@@ -54,6 +54,8 @@ totp Battle.net|EU-1234-5678-9012 SHA1 8 30 0 {blizzard}
 	{"battlenet_messenger.xml", "battle-net", `
 totp Battle.net|US-1234-5678-9012 SHA1 8 30 0 {messenger}
 `},
+	{"winauth.txt", "winauth", winauthAccounts},
+	{"winauth.zip", "winauth", winauthAccounts},
 	{"pass_otp.txt", "pass-otp", `
 totp GitHub|alice SHA1 6 30 0 {github}
 `},
@@ -64,6 +66,16 @@ totp GitHub|alice SHA1 6 30 0 {github}
 totp |bob SHA1 6 30 0 {bank}
 totp Strict|carol "the" <first> SHA1 8 60 0 {strict}
 totp Odd|dave SHA1 6 30 0 PROBLEM its secret is written to base 10: 16, 32 and 64 are known
+`
+
+const winauthAccounts = `
+totp |My Bank SHA1 6 30 0 {bank}
+totp Two Words|alice+one@example.com SHA1 6 30 0 {github}
+totp BattleNet|Battle.net SHA1 8 30 0 {blizzard}
+totp Steam|dave SHA1 6 30 0 {steam}
+hotp |token SHA1 6 0 41 {hotp}
+totp Long|alice SHA512 6 60 0 {long}
+totp |Broken SHA1 6 30 0 PROBLEM the secret is not base32: character 1 is not one of A-Z and 2-7
 `
 
 func TestApps(t *testing.T) {
@@ -118,6 +130,7 @@ func TestAppsErrors(t *testing.T) {
 		{"cut preferences", "battle-net", "<map><string", "cut off"},
 		{"no base64", "totp-authenticator", "!", "not base64"},
 		{"no blocks", "totp-authenticator", "QUJD", "no whole number of blocks"},
+		{"no list", "winauth", "# nothing\n", "no URI in it"},
 		{"no URI", "pass-otp", "password\nuser: alice", "no line in it"},
 	} {
 		if _, err := Read([]byte(c.data), Options{Format: c.format}); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -126,12 +139,14 @@ func TestAppsErrors(t *testing.T) {
 	}
 }
 
-func TestTOTPAuthenticatorPassword(t *testing.T) {
-	data := fixture(t, "totp_authenticator_password.txt")
-	if _, err := Read(data, Options{}); !errors.Is(err, ErrPasswordNeeded) {
-		t.Errorf("without a password: %v", err)
-	}
-	if _, err := Read(data, Options{Password: password("wrong")}); !errors.Is(err, ErrPassword) {
-		t.Errorf("with a wrong one: %v", err)
+func TestAppsPassword(t *testing.T) {
+	for _, name := range []string{"totp_authenticator_password.txt", "winauth.zip"} {
+		data := fixture(t, name)
+		if _, err := Read(data, Options{}); !errors.Is(err, ErrPasswordNeeded) {
+			t.Errorf("%s without a password: %v", name, err)
+		}
+		if _, err := Read(data, Options{Password: password("wrong")}); !errors.Is(err, ErrPassword) {
+			t.Errorf("%s with a wrong one: %v", name, err)
+		}
 	}
 }

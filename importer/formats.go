@@ -35,7 +35,7 @@ var formats = slices.Concat(
 
 // marked are the formats with a magic number, or with fields that no other format has.
 var marked = []format{
-	otpauthFormat, googleMigration, aegis, twoFAS, gnomeAuthenticator, andOTP, enteAuth, stratum, otpClient,
+	winauth, otpauthFormat, googleMigration, aegis, twoFAS, gnomeAuthenticator, andOTP, enteAuth, stratum, otpClient,
 	googleSQLite, microsoftSQLite, duo, steamGuard, battlenet,
 }
 

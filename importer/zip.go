@@ -91,7 +91,7 @@ func (in *input) rawFile(f *zip.File) ([]byte, error) {
 // openPacked decrypts and unpacks a file.
 func (in *input) openPacked(f *zip.File, raw []byte, password *oath.Secret) (*oath.Secret, error) {
 	if f.Method != zipAES {
-		return nil, errors.New("the archive is not encrypted with AES: unzip it first")
+		return in.openZipCrypto(f, raw, password)
 	}
 	return in.openAES(f, raw, password)
 }
