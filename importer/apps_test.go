@@ -56,6 +56,16 @@ totp Battle.net|US-1234-5678-9012 SHA1 8 30 0 {messenger}
 `},
 	{"winauth.txt", "winauth", winauthAccounts},
 	{"winauth.zip", "winauth", winauthAccounts},
+	{"authenticator_plus.zip", "authenticator-plus", `
+totp Google|alice SHA1 6 30 0 {google}
+totp Dropbox|bob SHA1 6 30 0 {dropbox}
+`},
+	{"authenticator_plus.db", "authenticator-plus", `
+totp Google|alice SHA1 6 30 0 {google}
+hotp Token|bob SHA1 6 0 5 {hotp}
+totp Battle.net|US-1234-5678-9012 SHA1 8 30 0 {blizzard}
+totp |Damaged SHA1 6 30 0 PROBLEM the secret is not base32: character 1 is not one of A-Z and 2-7
+`},
 	{"pass_otp.txt", "pass-otp", `
 totp GitHub|alice SHA1 6 30 0 {github}
 `},
@@ -131,6 +141,7 @@ func TestAppsErrors(t *testing.T) {
 		{"no base64", "totp-authenticator", "!", "not base64"},
 		{"no blocks", "totp-authenticator", "QUJD", "no whole number of blocks"},
 		{"no list", "winauth", "# nothing\n", "no URI in it"},
+		{"neither", "authenticator-plus", "nothing", "neither an archive with Accounts.txt nor an encrypted database"},
 		{"no URI", "pass-otp", "password\nuser: alice", "no line in it"},
 	} {
 		if _, err := Read([]byte(c.data), Options{Format: c.format}); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -140,7 +151,7 @@ func TestAppsErrors(t *testing.T) {
 }
 
 func TestAppsPassword(t *testing.T) {
-	for _, name := range []string{"totp_authenticator_password.txt", "winauth.zip"} {
+	for _, name := range []string{"totp_authenticator_password.txt", "winauth.zip", "authenticator_plus.zip", "authenticator_plus.db"} {
 		data := fixture(t, name)
 		if _, err := Read(data, Options{}); !errors.Is(err, ErrPasswordNeeded) {
 			t.Errorf("%s without a password: %v", name, err)

@@ -36,7 +36,7 @@ var formats = slices.Concat(
 // marked are the formats with a magic number, or with fields that no other format has.
 var marked = []format{
 	winauth, otpauthFormat, googleMigration, aegis, twoFAS, gnomeAuthenticator, andOTP, enteAuth, stratum, otpClient,
-	googleSQLite, microsoftSQLite, duo, steamGuard, battlenet,
+	authenticatorPlus, googleSQLite, microsoftSQLite, duo, steamGuard, battlenet,
 }
 
 // unmarked are the formats that are known by nothing but being no other.

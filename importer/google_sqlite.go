@@ -20,10 +20,18 @@ var googleSQLite = format{
 // googleTypes are the values of the column type; Authenticator Plus, whose table is the same, has a third.
 var googleTypes = map[int64]string{0: kindTOTP, 1: kindHOTP}
 
-// googleRow reads an account. The app knows SHA1, 6 digits and 30 seconds alone, whatever a QR code said. The counter
+func googleRow(get func(string) value) Entry {
+	r := googleRecord(get)
+	if r.problem != nil {
+		r.problem = fmt.Errorf("%w; newer versions of the app encrypt it: let the app transfer the account, and take that QR code", r.problem)
+	}
+	return r.entry()
+}
+
+// googleRecord reads an account. The app knows SHA1, 6 digits and 30 seconds alone, whatever a QR code said. The counter
 // is taken as it stands, as the app itself hands it on; it counts up before it shows a code (OtpProvider.java), so after
 // the first code a service refuses ours once, and takes the next.
-func googleRow(get func(string) value) Entry {
+func googleRecord(get func(string) value) record {
 	r := record{name: get("email").String(), issuer: get("issuer").String(), counter: get("counter").number}
 	r.unprefix()
 	kind := get("type").number
@@ -32,10 +40,7 @@ func googleRow(get func(string) value) Entry {
 		r.kind = fmt.Sprintf("type %d", kind)
 	}
 	r.base32(get("secret").text)
-	if r.problem != nil {
-		r.problem = fmt.Errorf("%w; newer versions of the app encrypt it: let the app transfer the account, and take that QR code", r.problem)
-	}
-	return r.entry()
+	return r
 }
 
 // unprefix takes the issuer off the name where both say it: "GitHub:alice" of GitHub.
