@@ -11,9 +11,16 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 )
 
-func main() { os.Exit(run(os.Stdin, os.Stdout, os.Stderr)) }
+// memory is how much of it the collector tries to do with, in bytes: a picture of the largest size, unpacked.
+const memory = 400 << 20
+
+func main() {
+	debug.SetMemoryLimit(memory)
+	os.Exit(run(os.Stdin, os.Stdout, os.Stderr))
+}
 
 // run returns the exit status: 0, or 1 after a line on stderr that says why. A note that does not
 // keep the codes from being used goes to stderr too.

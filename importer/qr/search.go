@@ -53,14 +53,20 @@ func (s *search) texts() []string {
 
 func (s *search) over() bool { return !time.Now().Before(s.end) }
 
+// What sizes of pictures are, in pixels.
+const (
+	large = 500_000
+	big   = 2_000_000
+	huge  = 8_000_000
+)
+
 // run looks at the picture as it is, then larger, where it is small, for codes of a few pixels; then smaller, for noise.
 func (s *search) run(p plane) {
 	if min(p.width, p.height) < smallest {
 		return
 	}
-	const small, large, huge = 2_000_000, 500_000, 8_000_000
 	versions := []func() version{func() version { return version{p, 1} }}
-	if len(p.pix) < small {
+	if len(p.pix) < big {
 		versions = append(versions, func() version { return version{p.enlarged(2), 2} }, func() version { return version{p.enlarged(3), 3} })
 	}
 	if len(p.pix) > large {
@@ -77,7 +83,7 @@ func (s *search) run(p plane) {
 }
 
 // lookAt looks at a version and its negative, for codes shown white on black, and reports whether that is enough. Where the
-// light is even, two looks will do; noise and blur need more.
+// light is even, two looks will do; noise and blur need more, which a huge picture gets when it is smaller.
 func (s *search) lookAt(v version) (enough bool) {
 	sides := []version{v, {v.negative(), v.scale}}
 	s.strange = false
@@ -88,6 +94,9 @@ func (s *search) lookAt(v version) (enough bool) {
 	}
 	if len(s.found) > 0 && !s.strange {
 		return true
+	}
+	if len(v.pix) > huge {
+		return false
 	}
 	for _, side := range sides {
 		for _, better := range []func() plane{
