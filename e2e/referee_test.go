@@ -34,6 +34,12 @@ var slots = [2]int{0, 2}
 
 func newBench(t *testing.T) *bench {
 	t.Helper()
+	return newBenchOf(t, build(t))
+}
+
+// newBenchOf is newBench with the programs of a directory.
+func newBenchOf(t *testing.T, bin string) *bench {
+	t.Helper()
 	b := &bench{pcscd: hwtest.StartPCSCD(t, 2)}
 	for i, o := range []softkey.Options{
 		{Serial: 11110001, Personality: "yubikey-5.4"},
@@ -46,7 +52,7 @@ func newBench(t *testing.T) *bench {
 		b.keys[i], b.ykman[i] = k, b.pcscd.Ykman(t, slots[i])
 		b.plug(i)
 	}
-	b.daemon = start(t, build(t), b.pcscd.Env())
+	b.daemon = start(t, bin, b.pcscd.Env())
 	b.present(daily, spare)
 	b.do("key", "adopt", daily, "--label", "daily")
 	b.do("key", "adopt", spare, "--label", "spare")
