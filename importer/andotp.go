@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/oathd/oathd/oath"
 )
@@ -18,12 +17,8 @@ var andOTP = format{
 	read:   readAndOTP,
 }
 
-// andOTPEncrypted stands at the end of all formats.
-var andOTPEncrypted = format{
-	Format: andOTP.Format,
-	detect: looksLikeAndOTP,
-	read:   readAndOTPEncrypted,
-}
+// andOTPEncrypted is its encrypted form.
+var andOTPEncrypted = format{Format: andOTP.Format, detect: looksRandom, read: readAndOTPEncrypted}
 
 // The lengths in an encrypted backup. The new form is iterations (4 bytes, big-endian), salt, nonce and
 // box; the old one nonce and box.
@@ -35,22 +30,6 @@ const (
 	// maxAndOTPRounds tells a count of iterations from bytes that mean something else, as Aegis does.
 	maxAndOTPRounds = 10_000_000
 )
-
-// magics are the beginnings of files that are certainly something else.
-var magics = []string{
-	"PK", "\x89PNG", "\xff\xd8\xff", "GIF8", "RIFF", "BM", "%PDF", "SQLite format 3", "\x1f\x8b", "BZh", "\xfd7zXZ", "7z\xbc\xaf",
-	"Rar!", "\x7fELF", "MZ", "\xac\xed", "OTPClient", "AUTHENTICATORPRO", "AuthenticatorPro", "\x28\xb5\x2f\xfd", "ustar",
-}
-
-// looksLikeAndOTP holds for what is no text and no file of another known kind.
-func looksLikeAndOTP(in *input) bool {
-	for _, magic := range magics {
-		if in.begins(magic) {
-			return false
-		}
-	}
-	return len(in.data) > andOTPNonce+andOTPTag && !utf8.Valid(in.data)
-}
 
 func readAndOTP(in *input) ([]Entry, error) {
 	if err := checkJSON(in.data); err != nil {

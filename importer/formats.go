@@ -35,18 +35,18 @@ var formats = slices.Concat(
 
 // marked are the formats with a magic number, or with fields that no other format has.
 var marked = []format{
-	winauth, otpauthFormat, googleMigration, aegis, twoFAS, gnomeAuthenticator, andOTP, enteAuth, stratum, otpClient,
+	winauth, otpauthFormat, googleMigration, aegis, twoFAS, gnomeAuthenticator, andOTP, enteAuth, stratum, otpClient, pskc,
 	authenticatorPlus, googleSQLite, microsoftSQLite, duo, steamGuard, battlenet,
 }
 
 // unmarked are the formats that are known by nothing but being no other.
-var unmarked = []format{passOTP, totpAuthenticator, andOTPEncrypted}
+var unmarked = []format{passOTP, totpAuthenticator}
 
 // Formats returns all formats, in the order of their names.
 func Formats() []Format {
-	list := make([]Format, len(formats))
-	for i, f := range formats {
-		list[i] = f.Format
+	var list []Format
+	for _, f := range slices.Concat(formats, random) {
+		list = append(list, f.Format)
 	}
 	slices.SortFunc(list, func(a, b Format) int { return strings.Compare(a.Name, b.Name) })
 	return slices.Compact(list) // a format can be looked for in two places

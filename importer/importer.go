@@ -107,10 +107,18 @@ func read(data []byte, o Options, l limits) (Export, error) {
 	if err := in.toUTF8(); err != nil {
 		return Export{}, err
 	}
-	f, err := choose(in, o.Format)
+	list, err := candidates(in, o.Format)
 	if err != nil {
 		return Export{}, err
 	}
+	if len(list) > 1 {
+		return readAnyOf(list, in)
+	}
+	return list[0].export(in)
+}
+
+// export decodes the input, which has this format.
+func (f format) export(in *input) (Export, error) {
 	entries, err := f.read(in)
 	if err != nil {
 		wipeAll(entries)
@@ -119,17 +127,73 @@ func read(data []byte, o Options, l limits) (Export, error) {
 	return Export{Format: f.Name, Entries: entries, Batches: in.batches}, nil
 }
 
-// choose finds the format by its name, or by what the data looks like.
-func choose(in *input, name string) (format, error) {
+// candidates finds the format by its name, or by what the data looks like. Only of those without a mark there can be
+// several.
+func candidates(in *input, name string) ([]format, error) {
 	for _, f := range formats {
 		if name == f.Name || name == "" && f.detect(in) {
-			return f, nil
+			return []format{f}, nil
 		}
 	}
-	if name == "" {
-		return format{}, fmt.Errorf("%w: it looks like none of %s", ErrUnknown, names())
+	var list []format
+	for _, f := range random {
+		if name == f.Name || name == "" && f.detect(in) {
+			list = append(list, f)
+		}
 	}
-	return format{}, fmt.Errorf("%w %q: there are %s", ErrUnknown, name, names())
+	switch {
+	case len(list) > 0:
+		return list, nil
+	case name == "":
+		return nil, fmt.Errorf("%w: it looks like none of %s", ErrUnknown, names())
+	}
+	return nil, fmt.Errorf("%w %q: there are %s", ErrUnknown, name, names())
+}
+
+// readAnyOf tries each password on all formats: which one it is shows only in that the password fits.
+func readAnyOf(list []format, in *input) (Export, error) {
+	if in.ask == nil {
+		return Export{}, fmt.Errorf("cannot read the export: %w", ErrPasswordNeeded)
+	}
+	for n := 1; ; n++ {
+		export, err := in.attemptAnyOf(list)
+		if err == nil {
+			return export, nil
+		}
+		if !errors.Is(err, ErrPassword) || n == attempts {
+			return Export{}, err
+		}
+	}
+}
+
+func (in *input) attemptAnyOf(list []format) (Export, error) {
+	password, err := in.ask()
+	if err != nil {
+		return Export{}, err
+	}
+	defer password.Wipe()
+	for _, f := range list {
+		one := in.inner(in.data)
+		one.ask = once(password)
+		export, err := f.export(one)
+		one.wipe()
+		if err == nil || !errors.Is(err, ErrPassword) {
+			return export, err
+		}
+	}
+	return Export{}, fmt.Errorf("cannot read the export, which could be of several programs: %w", ErrPassword)
+}
+
+// once gives a copy of the password, and no second one.
+func once(password *oath.Secret) func() (*oath.Secret, error) {
+	given := false
+	return func() (*oath.Secret, error) {
+		if given {
+			return nil, ErrPassword
+		}
+		given = true
+		return password.Clone(), nil
+	}
 }
 
 func names() string {

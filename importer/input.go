@@ -93,15 +93,16 @@ var (
 	errUTF16Odd = errors.New("cannot read the text: it says that it is UTF-16, and ends in the middle of a character")
 )
 
-// toUTF8 drops a byte order mark and rewrites UTF-16, which Windows programs save.
+// toUTF8 drops a byte order mark and rewrites UTF-16, which Windows programs save. Every text that is looked for
+// begins in ASCII; encrypted bytes may begin like a mark by chance.
 func (in *input) toUTF8() error {
+	d := in.data
 	switch {
-	case bytes.HasPrefix(in.data, markUTF8):
-		in.data = in.data[len(markUTF8):]
-		return nil
-	case bytes.HasPrefix(in.data, markLittle):
+	case bytes.HasPrefix(d, markUTF8):
+		in.data = d[len(markUTF8):]
+	case len(d) > 3 && bytes.HasPrefix(d, markLittle) && d[3] == 0:
 		return in.fromUTF16(binary.LittleEndian)
-	case bytes.HasPrefix(in.data, markBig):
+	case len(d) > 3 && bytes.HasPrefix(d, markBig) && d[2] == 0:
 		return in.fromUTF16(binary.BigEndian)
 	}
 	return nil

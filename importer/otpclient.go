@@ -11,7 +11,7 @@ import (
 )
 
 // otpClient is the database of OTPClient (github.com/paolostivanin/OTPClient, src/common/db-common.c). What it exports
-// for other programs is read as those programs' files. Its first version has no mark and has to be named.
+// for other programs is read as those programs' files.
 var otpClient = format{
 	Format: Format{Name: "otpclient", Program: "OTPClient", Kind: "database", Encrypted: true},
 	detect: func(in *input) bool {
@@ -19,6 +19,9 @@ var otpClient = format{
 	},
 	read: readOTPClient,
 }
+
+// otpClientOld is its first version, encrypted and without a mark.
+var otpClientOld = format{Format: otpClient.Format, detect: looksRandom, read: readOTPClient}
 
 // The lengths in the header: [magic, version,] IV, salt[, passes, memory, lanes]. Its second version is a struct of C as
 // it lies in memory, little-endian and with three bytes of padding before the version; the third is packed and big-endian.

@@ -38,6 +38,8 @@ func (c *pskcCrypt) text(name string, text []byte) {
 		c.iterations = clean(text)
 	case "KeyLength":
 		c.size = clean(text)
+	case "PRF": // an attribute; python-pskc writes it as text
+		c.prf = clean(text)
 	case "KeyName":
 		c.keyName = clean(text)
 	}

@@ -73,12 +73,6 @@ func renamable(err error) bool {
 func (r record) account() (oath.Account, uint32, error) {
 	a := oath.Account{Issuer: r.issuer, Name: r.name, Type: oath.TOTP, Algorithm: oath.SHA1, Digits: or(r.digits, 6)}
 	tidy(&a)
-	var err error
-	if r.algorithm != "" {
-		if a.Algorithm, err = oath.ParseAlgorithm(r.algorithm); err != nil {
-			return a, 0, fmt.Errorf("%w %s: it is SHA1, SHA256 or SHA512", oath.ErrAlgorithm, short(r.algorithm))
-		}
-	}
 	switch strings.ToLower(r.kind) {
 	case kindTOTP:
 		a.Period = or(r.period, oath.DefaultPeriod)
@@ -90,11 +84,19 @@ func (r record) account() (oath.Account, uint32, error) {
 		markSteam(&a)
 	case kindHOTP:
 		a.Type = oath.HOTP
-		return a, uint32(r.counter), checkCounter(r.counter)
 	default:
 		return a, 0, fmt.Errorf("%w: %s", ErrKind, short(r.kind))
 	}
-	return a, 0, nil
+	if r.algorithm != "" {
+		var err error
+		if a.Algorithm, err = oath.ParseAlgorithm(r.algorithm); err != nil {
+			return a, 0, fmt.Errorf("%w %s: it is SHA1, SHA256 or SHA512", oath.ErrAlgorithm, short(r.algorithm))
+		}
+	}
+	if a.Type == oath.TOTP {
+		return a, 0, nil
+	}
+	return a, uint32(r.counter), checkCounter(r.counter)
 }
 
 func checkCounter(n int64) error {
