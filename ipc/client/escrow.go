@@ -109,14 +109,16 @@ func (c *Client) Runbook(ctx context.Context, account string, r api.RunbookReque
 	return rest(ctx, body)
 }
 
-// rest reads what is left of an answer into a Secret.
-func rest(ctx context.Context, r io.Reader) (*oath.Secret, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxPage))
-	if err != nil {
-		oath.Wipe(text)
+// rest reads what is left of an answer into a Secret, and leaves nothing of it in the reader.
+func rest(ctx context.Context, b body) (*oath.Secret, error) {
+	defer b.wipe()
+	room := oath.NewSecret(maxPage)
+	defer room.Wipe()
+	n, err := io.ReadFull(b, room.Bytes())
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
 		return nil, unreadable(ctx, err)
 	}
-	return oath.TakeSecret(text), nil
+	return oath.CopySecret(room.Bytes()[:n]), nil
 }
 
 // made reads a line of JSON and the page behind it.

@@ -79,6 +79,20 @@ func (b body) Close() error {
 	return b.conn.Close()
 }
 
+// wipe overwrites what the reader has buffered: it fills the buffer anew.
+func (b body) wipe() {
+	b.Reset(zeros{})
+	_, _ = b.Peek(b.Size())
+}
+
+// zeros is a stream of zeros.
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) {
+	clear(p)
+	return len(p), nil
+}
+
 // call sends r and decodes the answer.
 func call[T any](ctx context.Context, c *Client, r request) (answer T, err error) {
 	b, err := c.send(ctx, r)

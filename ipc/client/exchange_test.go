@@ -99,6 +99,21 @@ func TestSentToNobody(t *testing.T) {
 	}
 }
 
+// What a reader was given stays in its buffer, read or not, until it is wiped.
+func TestWipe(t *testing.T) {
+	b := body{Reader: bufio.NewReader(strings.NewReader("a secret, and more"))}
+	held, err := b.Peek(18)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Discard(8); err != nil {
+		t.Fatal(err)
+	}
+	if b.wipe(); strings.Trim(string(held), "\x00") != "" {
+		t.Errorf("it still has %q", held)
+	}
+}
+
 // FuzzHead: whatever answers, reading its header ends, and yields a status or an error.
 func FuzzHead(f *testing.F) {
 	f.Add("HTTP/1.1 200 OK\r\nA: b\r\n\r\n")
