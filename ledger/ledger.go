@@ -37,6 +37,9 @@ const (
 type Ledger struct {
 	db  *sql.DB
 	now func() time.Time
+	// synchronous is how the one connection commits; it belongs to who has the connection.
+	synchronous string
+	marks       marks
 
 	// The file at path and the lock beside it; all three are zero in memory.
 	path string
@@ -120,20 +123,12 @@ func (l *Ledger) Observe(ctx context.Context, f func(*Tx) error) error {
 // what f does then would be committed by itself; so after the first error a Tx does nothing more, and the
 // transaction fails even if f hides the error.
 func (l *Ledger) write(ctx context.Context, synchronous string, f func(*Tx) error) error {
-	conn, err := l.db.Conn(ctx)
+	conn, err := l.begin(ctx, synchronous)
 	if err != nil {
 		return fmt.Errorf("cannot write the ledger: %w", err)
 	}
 	defer conn.Close()
-	if err := l.inPlace(); err != nil {
-		return fmt.Errorf("cannot write the ledger: %w", err)
-	}
-
-	ctx = context.WithoutCancel(ctx)
-	if _, err := conn.ExecContext(ctx, "PRAGMA synchronous = "+synchronous); err != nil {
-		return fmt.Errorf("cannot write the ledger: %w", explain(err))
-	}
-	tx, err := conn.BeginTx(ctx, nil)
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return fmt.Errorf("cannot write the ledger: %w", explain(err))
 	}
@@ -150,6 +145,23 @@ func (l *Ledger) write(ctx context.Context, synchronous string, f func(*Tx) erro
 		return fmt.Errorf("cannot write the ledger: %w", explain(err))
 	}
 	return nil
+}
+
+// begin waits for the connection and settles how it commits.
+func (l *Ledger) begin(ctx context.Context, synchronous string) (*sql.Conn, error) {
+	conn, err := l.db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err = l.inPlace(); err == nil && l.synchronous != synchronous {
+		l.synchronous = synchronous
+		_, err = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA synchronous = "+synchronous)
+	}
+	if err != nil {
+		l.synchronous = ""
+		return nil, errors.Join(explain(err), conn.Close())
+	}
+	return conn, nil
 }
 
 // inPlace refuses to write a file that was deleted, moved or replaced: what is written to it would be
