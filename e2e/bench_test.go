@@ -6,12 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"slices"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
@@ -83,8 +84,8 @@ func took(what func()) time.Duration {
 	return time.Since(begin)
 }
 
-// line is a connection to the daemon that is kept. It blocks in the kernel, as a C program does: what is measured is the
-// daemon, not a client's scheduler.
+// line is a connection to the daemon that is kept. It blocks in the kernel, and no poller knows of it, as in a C program: what
+// is measured is the daemon, not a client's scheduler.
 type line struct {
 	b    *testing.B
 	file *os.File
@@ -93,16 +94,15 @@ type line struct {
 
 func (d *daemon) line(b *testing.B) *line {
 	b.Helper()
-	conn, err := net.Dial("unix", d.client.Socket)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer conn.Close()
-	file, err := conn.(*net.UnixConn).File() // in blocking mode
-	if err != nil {
-		b.Fatal(err)
-	}
+	file := os.NewFile(uintptr(fd), d.client.Socket)
 	b.Cleanup(func() { _ = file.Close() })
+	if err := unix.Connect(fd, &unix.SockaddrUnix{Name: d.client.Socket}); err != nil {
+		b.Fatal(err)
+	}
 	return &line{b, file, bufio.NewReader(file)}
 }
 
