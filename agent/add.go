@@ -20,10 +20,12 @@ type item struct {
 	prints  prints
 	// fromEscrow says that the seed was read from there.
 	fromEscrow bool
-	// id and seedID are the ledger's, once the intents are written; targets are the keys that get a copy.
+	// id and seedID are the ledger's, once the intents are written; targets are the keys that get a copy, wanted is how many there
+	// are to be.
 	id      string
 	seedID  string
 	targets []string
+	wanted  int
 	// have holds the copies that were there before, by key; claims the keys on which a credential of the item's name may be
 	// the item itself; outcomes what became of the item on each target.
 	have     map[string]ledger.Copy
@@ -119,7 +121,7 @@ func (it *item) differs(others []*item) error {
 	return nil
 }
 
-// choose settles which keys get which item: those that were named, or the best adopted ones.
+// choose settles which keys get which item: those that were named, or those that the planner takes.
 func (p *provision) choose(r api.AddRequest) error {
 	v := p.a.view.Load()
 	named, err := v.named(r.To)
@@ -129,19 +131,22 @@ func (p *provision) choose(r api.AddRequest) error {
 	if r.Copies < 0 {
 		return refuse(api.CodeBadRequest, "ask for one copy or more", "cannot make %d copies", r.Copies)
 	}
-	p.wanted = cmp.Or(len(named), r.Copies, p.a.options.Copies)
+	wanted := cmp.Or(len(named), r.Copies, p.a.options.Copies)
 	for _, it := range p.items {
 		hotp := it.account.Type == oath.HOTP
 		if hotp && len(named) > 1 {
 			return refuse(api.CodeBadRequest, "name one key", "cannot put the HOTP account %s on %d keys: their counters would drift apart", it.account.Label(), len(named))
 		}
-		it.have = p.a.copiesWith(it.prints)
-		if it.targets = named; len(named) == 0 {
-			it.targets = v.best(it, wantCopies(it.account.Type, p.wanted))
-		}
-		if len(it.targets) == 0 {
+		it.have, it.targets, it.wanted = p.a.copiesWith(it.prints), named, wantCopies(it.account.Type, wanted)
+	}
+	if len(named) > 0 {
+		return nil
+	}
+	for i, keys := range p.a.homes(p.items) {
+		if len(keys) == 0 {
 			return noneAdopted(v)
 		}
+		p.items[i].targets = keys
 	}
 	return nil
 }
@@ -159,26 +164,6 @@ func (v *view) named(selectors []string) ([]string, error) {
 		}
 	}
 	return keys, nil
-}
-
-// best picks n adopted keys: those that have the account already, then keys that are plugged in, in
-// the user's order. Soft keys are for where there are no real ones.
-func (v *view) best(it *item, n int) []string {
-	var have, here, away []string
-	for _, k := range v.keyList {
-		_, holds := it.have[k.ID]
-		switch {
-		case k.State != api.KeyAdopted || v.anyReal && k.Soft:
-		case holds:
-			have = append(have, k.ID)
-		case k.Present:
-			here = append(here, k.ID)
-		default:
-			away = append(away, k.ID)
-		}
-	}
-	all := slices.Concat(have, here, away)
-	return all[:min(len(all), n)]
 }
 
 // wantCopies is one for HOTP: the counters of two copies would drift apart.

@@ -28,25 +28,33 @@ func (a *Agent) problem(r api.PlanRequest) (*view, place.Problem, error) {
 	}
 	p := place.Problem{Sites: planRules[r.Sites], Holders: planRules[r.Holders]}
 	names, known := v.credentials(), map[string]int{}
+	for _, i := range a.book.intents {
+		if i.Kind == intentDelete {
+			names[copyRef{i.Key, i.CredID}] = "" // it takes room, and a name, as long as it is there
+		}
+	}
 	for _, acc := range v.accountList {
 		if !acc.recorded || acc.Superseded || acc.Rotating != "" {
 			continue
 		}
-		account := v.placedAccount(acc, names)
-		account.Wanted = cmp.Or(r.Copies, account.Wanted)
-		for _, c := range account.Copies {
-			known[c.Key]++
-		}
-		p.Accounts = append(p.Accounts, account)
+		p.Accounts = append(p.Accounts, v.placedAccount(acc, cmp.Or(r.Copies, acc.Wanted), names, known))
 	}
-	for _, k := range v.keyList {
-		if k.State != api.KeySeen {
-			key := k.placed(known[k.ID])
-			key.Lost = key.Lost || slices.Contains(without, k.ID)
-			p.Keys = append(p.Keys, key)
-		}
+	p.Keys = v.placedKeys(known)
+	for i := range p.Keys {
+		p.Keys[i].Lost = p.Keys[i].Lost || slices.Contains(without, p.Keys[i].ID)
 	}
 	return v, p, nil
+}
+
+// placedKeys are the keys for the planner; known counts the credentials on each that are copies that the planner knows.
+func (v *view) placedKeys(known map[string]int) []place.Key {
+	var keys []place.Key
+	for _, k := range v.keyList {
+		if k.State != api.KeySeen {
+			keys = append(keys, k.placed(known[k.ID]))
+		}
+	}
+	return keys
 }
 
 // planWish checks what is wished for, and finds the keys to do without.
@@ -105,31 +113,47 @@ func parseVersion(s string) (ykoath.Version, bool) {
 	return ykoath.Version{Major: numbers[0], Minor: numbers[1], Patch: numbers[2]}, true
 }
 
-// placedAccount is the account for the planner; names are what credentials are called.
-func (v *view) placedAccount(acc *accountView, names map[copyRef]string) place.Account {
+// placedAccount is the account for the planner; names says whose each credential is, and known counts those that are its copies.
+func (v *view) placedAccount(acc *accountView, wanted int, names map[copyRef]string, known map[string]int) place.Account {
 	account := place.Account{
-		ID: acc.ID, Wanted: acc.Wanted, SHA512: acc.oath.Algorithm == oath.SHA512, HOTP: acc.oath.Type == oath.HOTP, NoSeed: acc.Escrow == "",
+		ID: acc.ID, Wanted: wanted, SHA512: acc.oath.Algorithm == oath.SHA512, HOTP: acc.oath.Type == oath.HOTP, NoSeed: acc.Escrow == "",
 	}
 	for _, s := range acc.sources {
 		account.Touch = account.Touch || s.Touch
 		i := slices.IndexFunc(account.Copies, func(c place.Copy) bool { return c.Key == s.Key })
 		switch {
-		case !s.there() || s.State == api.CopyMismatch:
+		case names[copyRef{s.Key, s.CredentialID}] != acc.ID:
 		case i < 0:
 			account.Copies = append(account.Copies, place.Copy{Key: s.Key, Proved: s.sure()})
+			known[s.Key]++
 		default:
 			account.Copies[i].Proved = account.Copies[i].Proved || s.sure()
 		}
 	}
+	begun := acc.begun()
 	for _, k := range v.keyList {
-		if owner, taken := names[copyRef{k.ID, acc.oath.ID()}]; taken && owner != acc.ID {
+		holds := slices.ContainsFunc(account.Copies, func(c place.Copy) bool { return c.Key == k.ID })
+		elsewhere := len(begun)+len(account.Copies) >= wanted && len(begun) > 0 && !slices.Contains(begun, k.ID)
+		owner, taken := names[copyRef{k.ID, acc.oath.ID()}]
+		if taken && owner != acc.ID || elsewhere && !holds {
 			account.Barred = append(account.Barred, k.ID)
 		}
 	}
 	return account
 }
 
-// credentials says whose each name on a key is, "" where it answers with a seed that nobody knows.
+// begun lists the keys to which copies were to be written when it was broken off: they go nowhere else, if they are enough.
+func (acc *accountView) begun() []string {
+	var keys []string
+	for _, s := range acc.sources {
+		if s.State == api.CopyPending && !s.lost {
+			keys = append(keys, s.Key)
+		}
+	}
+	return keys
+}
+
+// credentials says whose each credential on a key is, "" where it answers with a seed that nobody knows.
 func (v *view) credentials() map[copyRef]string {
 	names := map[copyRef]string{}
 	for _, acc := range v.accountList {

@@ -26,11 +26,10 @@ const (
 
 // provision writes some accounts to some keys.
 type provision struct {
-	a      *Agent
-	who    Caller
-	items  []*item
-	wanted int
-	steps  teller
+	a     *Agent
+	who   Caller
+	items []*item
+	steps teller
 	// verb is what the audit log calls it, "add" if it is empty.
 	verb string
 	// also, if set, belongs into the commit with the intents.
@@ -105,7 +104,7 @@ func (p *provision) account(d *draft, it *item) (string, error) {
 	row := ledger.Account{
 		ID: ledger.NewID(), Seed: it.seedID, Issuer: it.account.Issuer, Name: it.account.Name, Type: it.account.Type,
 		Algorithm: it.account.Algorithm, Digits: it.account.Digits, Period: it.account.Period,
-		WantCopies: wantCopies(it.account.Type, p.wanted), CreatedAt: now(),
+		WantCopies: it.wanted, CreatedAt: now(),
 	}
 	return row.ID, d.putAccount(row)
 }
@@ -152,6 +151,25 @@ func patience(ctx context.Context, seconds int) (context.Context, context.Cancel
 		return context.WithCancel(ctx)
 	}
 	return context.WithTimeout(ctx, time.Duration(seconds)*time.Second)
+}
+
+// await waits for a key to be plugged in, and asks for it.
+func (p *provision) await(ctx context.Context, key string, waitSeconds int) {
+	wait, cancel := patience(ctx, waitSeconds)
+	defer cancel()
+	for asked := false; ; asked = true {
+		arrival := p.a.nextArrival()
+		if p.a.presentWorker(key) != nil || wait.Err() != nil {
+			return
+		}
+		if !asked {
+			p.say(api.StepWaitKey, key, nil)
+		}
+		select {
+		case <-arrival:
+		case <-wait.Done():
+		}
+	}
 }
 
 // maxResets is how often a key that another program reset is tried again.

@@ -127,7 +127,7 @@ func (p *provision) report() api.Report {
 }
 
 func (p *provision) reportItem(v *view, it *item) api.AccountReport {
-	r := api.AccountReport{Account: it.id, Label: it.account.Label(), Wanted: wantCopies(it.account.Type, p.wanted)}
+	r := api.AccountReport{Account: it.id, Label: it.account.Label(), Wanted: it.wanted}
 	soft := false
 	for _, key := range it.targets {
 		o := it.outcomes[key]

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/oathd/oathd/escrow"
@@ -10,8 +11,8 @@ import (
 )
 
 // Restore writes accounts from the escrow to keys, proves each copy, and may be repeated: what is there already is left. The one
-// secret is the opener's; it is wiped. Without names it is all that a key should hold: all that the escrow has and can be on
-// several keys, or, if that is more than there is room for, what lacks copies.
+// secret is the opener's; it is wiped. With names each of these goes to every key. Without names it is all that the keys should hold:
+// what lacks copies, as the planner spreads it over them; and if nothing does, one more copy of all that can have one.
 func (a *Agent) Restore(ctx context.Context, who Caller, r api.RestoreRequest, secrets []*oath.Secret, step func(api.Step)) (api.Report, error) {
 	defer wipeAll(secrets)
 	if err := brought(secrets, 1); err != nil {
@@ -26,7 +27,7 @@ func (a *Agent) Restore(ctx context.Context, who Caller, r api.RestoreRequest, s
 	if err != nil {
 		return api.Report{}, err
 	}
-	accounts, err := a.restorable(ctx, r.Accounts, targets)
+	homes, err := a.restorable(ctx, r.Accounts, targets)
 	if err != nil {
 		return api.Report{}, err
 	}
@@ -34,7 +35,7 @@ func (a *Agent) Restore(ctx context.Context, who Caller, r api.RestoreRequest, s
 		return api.Report{}, err
 	}
 	o := opening{a: a, who: who, purpose: "restore to " + a.view.Load().labels(targets), opener: r.Opener, secret: secrets[0], steps: &p.steps}
-	return p.fromEscrow(ctx, o, accounts, func(string) []string { return targets }, r.WaitSeconds)
+	return p.fromEscrow(ctx, o, homes, r.WaitSeconds)
 }
 
 // checkTargets finds out before anybody is asked for a PIN that a key could not be written to.
@@ -48,30 +49,35 @@ func (p *provision) checkTargets(targets []string) error {
 	return nil
 }
 
-// restorable chooses the accounts: those that were named, or all that the keys should hold.
-func (a *Agent) restorable(ctx context.Context, names, targets []string) ([]string, error) {
+// restorable chooses the accounts, and to which of the keys each goes: to all, if they were named.
+func (a *Agent) restorable(ctx context.Context, names, targets []string) (map[string][]string, error) {
 	if len(names) > 0 {
-		return a.namedInEscrow(ctx, names)
+		accounts, err := a.namedInEscrow(ctx, names)
+		return toAll(accounts, targets), err
+	}
+	if lacking := a.lacking(targets); len(lacking) > 0 {
+		return lacking, nil
 	}
 	v := a.view.Load()
-	var all, lacking []string
+	var all []string
 	for _, acc := range v.accountList {
-		if acc.Escrow == "" || acc.Superseded || acc.oath.Type == oath.HOTP && acc.Proved > 0 || acc.onAll(targets) {
-			continue
-		}
-		if all = append(all, acc.ID); acc.Proved < acc.Wanted {
-			lacking = append(lacking, acc.ID)
+		if acc.Escrow != "" && !acc.Superseded && !(acc.oath.Type == oath.HOTP && acc.Proved > 0) && !acc.onAll(targets) {
+			all = append(all, acc.ID)
 		}
 	}
 	if len(all) == 0 {
 		return nil, refuse(api.CodeExistsSame, "\"oathctl escrow status\" tells what is in the escrow", "cannot restore: %s holds all that the escrow has", v.labels(targets))
 	}
-	for _, key := range targets {
-		if k := v.keys[key]; len(lacking) > 0 && k.Capacity > 0 && k.Accounts+len(all) > k.Capacity {
-			return lacking, nil
-		}
+	return toAll(all, targets), nil
+}
+
+// toAll sends each account to all keys.
+func toAll(accounts, keys []string) map[string][]string {
+	homes := make(map[string][]string, len(accounts))
+	for _, account := range accounts {
+		homes[account] = keys
 	}
-	return all, nil
+	return homes
 }
 
 // onAll reports whether each of the keys is known to hold the account.
@@ -98,27 +104,13 @@ func (a *Agent) namedInEscrow(ctx context.Context, names []string) ([]string, er
 	return ids, nil
 }
 
-// fromEscrow writes accounts whose seeds the escrow has; targets says to which keys. The escrow is locked again before the
+// fromEscrow writes accounts whose seeds the escrow has; homes says to which keys. The escrow is locked again before the
 // first key is written to.
-func (p *provision) fromEscrow(ctx context.Context, o opening, accounts []string, targets func(account string) []string, waitSeconds int) (api.Report, error) {
+func (p *provision) fromEscrow(ctx context.Context, o opening, homes map[string][]string, waitSeconds int) (api.Report, error) {
+	defer p.wipe()
 	defer p.steps.finish()
-	defer func() {
-		for _, it := range p.items {
-			it.seed.Wipe()
-		}
-	}()
-	if err := p.fetch(ctx, o, accounts); err != nil {
+	if err := p.fetch(ctx, o, homes); err != nil {
 		return api.Report{}, err
-	}
-	for _, it := range p.items {
-		it.have, it.targets = p.a.copiesWith(it.prints), targets(it.id)
-		p.wanted = max(p.wanted, len(it.targets))
-	}
-	for _, it := range p.items {
-		if hotp := it.account.Type == oath.HOTP; hotp && len(it.targets)+len(it.have) > 1 {
-			return api.Report{}, refuse(api.CodeBadRequest, "leave it out, or remove it from where it is and name one key",
-				"cannot restore the HOTP account %s: its counter would be on several keys, and drift apart", it.account.Label())
-		}
 	}
 	if err := p.check(); err != nil {
 		return api.Report{}, err
@@ -130,14 +122,22 @@ func (p *provision) fromEscrow(ctx context.Context, o opening, accounts []string
 	return p.report(), nil
 }
 
-// fetch opens the escrow and takes the seeds out, each compared with what the keys have answered.
-func (p *provision) fetch(ctx context.Context, o opening, accounts []string) error {
+// wipe forgets the seeds.
+func (p *provision) wipe() {
+	for _, it := range p.items {
+		it.seed.Wipe()
+	}
+}
+
+// fetch opens the escrow and makes items of what is in it, each seed compared with what the keys have answered; homes says to which
+// keys each account is to go.
+func (p *provision) fetch(ctx context.Context, o opening, homes map[string][]string) error {
 	open, err := o.open(ctx)
 	if err != nil {
 		return err
 	}
 	defer open.Close()
-	_, rows, err := p.a.payloads(ctx, accounts...)
+	_, rows, err := p.a.payloads(ctx, slices.Sorted(maps.Keys(homes))...)
 	if err != nil {
 		return err
 	}
@@ -149,7 +149,13 @@ func (p *provision) fetch(ctx context.Context, o opening, accounts []string) err
 		if err != nil {
 			return err
 		}
-		p.items = append(p.items, p.a.itemOf(row, seed, prints))
+		it := p.a.itemOf(row, seed, prints)
+		it.have, it.targets, it.wanted = p.a.copiesWith(prints), homes[row.account], len(homes[row.account])
+		p.items = append(p.items, it)
+		if hotp := it.account.Type == oath.HOTP; hotp && len(it.targets)+len(it.have) > 1 {
+			return refuse(api.CodeBadRequest, "leave it out, or remove it from where it is and name one key",
+				"cannot restore the HOTP account %s: its counter would be on several keys, and drift apart", it.account.Label())
+		}
 	}
 	return nil
 }
@@ -184,12 +190,7 @@ func (a *Agent) ResumeWith(ctx context.Context, who Caller, r api.ResumeRequest,
 	}
 	p := &provision{a: a, who: who, verb: "restore", steps: teller{step: step}}
 	o := opening{a: a, who: who, purpose: "finish what was broken off", opener: *r.Opener, secret: secrets[0], steps: &p.steps}
-	accounts := make([]string, 0, len(absent))
-	for account := range absent {
-		accounts = append(accounts, account)
-	}
-	slices.Sort(accounts)
-	second, err := p.fromEscrow(ctx, o, accounts, func(account string) []string { return absent[account] }, 0)
+	second, err := p.fromEscrow(ctx, o, absent, 0)
 	if err != nil {
 		return api.Report{}, err
 	}
