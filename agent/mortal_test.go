@@ -100,8 +100,10 @@ type venture struct {
 	name string
 	// gone are accounts that it may destroy.
 	gone []string
-	run  func(*ordeal) error
-	done func(*ordeal) error
+	// ready, if set, prepares it.
+	ready func(*ordeal)
+	run   func(*ordeal) error
+	done  func(*ordeal) error
 }
 
 // ordeal is a safe whose agent can be killed, with two accounts in the escrow and on the keys main and spare, on each of
@@ -126,6 +128,15 @@ func newOrdeal(t *testing.T) *ordeal {
 	o.options.Bay = mortalBay{o.bay, o.m}
 	o.restart()
 	agent.WrapLedger(o.Agent, mortalLedger{o.book, o.m})
+	return o
+}
+
+// begin makes the ordeal ready for a venture.
+func (v venture) begin(t *testing.T) *ordeal {
+	o := newOrdeal(t)
+	if v.ready != nil {
+		v.ready(o)
+	}
 	return o
 }
 
@@ -227,6 +238,32 @@ func ventures() []venture {
 				}
 				return nil
 			}},
+		{name: "carry out a plan",
+			// Of GitHub one copy is missing; Mail has both at home.
+			ready: func(o *ordeal) {
+				if _, err := o.Remove(o.t.Context(), tester, "GitHub:me", "main", false); err != nil {
+					o.t.Fatal(err)
+				}
+				o.insert(o.spare)
+				o.kept("main", "home", "")
+				o.kept("spare", "home", "")
+				o.kept("new", "bank", "")
+			},
+			run: func(o *ordeal) error {
+				plan, err := o.Plan(two)
+				if err != nil {
+					return err
+				}
+				return settled(o.applyThat(api.ApplyRequest{Plan: two, ID: plan.ID, Opener: &onPaper}))
+			},
+			done: func(o *ordeal) error {
+				o.wantPlan(two, "Foreign:else lacks 1 (seed)")
+				mail := states(o.account("Mail:me"))
+				if mail["main"] != api.CopyProved || mail["new"] != api.CopyProved {
+					return fmt.Errorf("Mail:me is %v", mail)
+				}
+				return onKeys(o, "GitHub:me", "spare", "new")
+			}},
 		{name: "remove a recipient",
 			run: func(o *ordeal) error {
 				_, err := o.EscrowRemove(o.t.Context(), tester, api.EscrowRemoveRequest{Opener: onPaper, Recipients: []string{"main"}}, secrets(o.paper, ""))
@@ -250,7 +287,7 @@ func TestKilledAnywhere(t *testing.T) {
 	for _, v := range ventures() {
 		t.Run(v.name, func(t *testing.T) {
 			t.Parallel()
-			o := newOrdeal(t)
+			o := v.begin(t)
 			o.m.begin(0)
 			if err := errors.Join(v.run(o), v.done(o)); err != nil {
 				t.Fatal(err)
@@ -266,7 +303,7 @@ func TestKilledAnywhere(t *testing.T) {
 
 // kill ends the agent at the nth point, begins another, and sees that all comes right.
 func kill(t *testing.T, v venture, n int) {
-	o := newOrdeal(t)
+	o := v.begin(t)
 	o.m.begin(n)
 	_ = v.run(o)
 	if !o.m.dead {
@@ -281,6 +318,7 @@ func kill(t *testing.T, v venture, n int) {
 	}
 	explained(t, report)
 	o.whole(v)
+	o.proved()
 	if err := v.run(o); err != nil {
 		t.Fatalf("the second time: %v", err)
 	}
@@ -290,6 +328,18 @@ func kill(t *testing.T, v venture, n int) {
 	}
 	if n := o.Status().OpenIntents; n != 0 {
 		t.Fatalf("%d intents are open", n)
+	}
+}
+
+// proved wants no copy to be left unproven: what was resumed has answered.
+func (o *ordeal) proved() {
+	o.t.Helper()
+	for _, acc := range o.Accounts("") {
+		for _, c := range acc.Copies {
+			if c.State == api.CopyUnproven {
+				o.t.Errorf("%s is unproven on %s", acc.Label(), c.KeyLabel)
+			}
+		}
 	}
 }
 

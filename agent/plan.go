@@ -16,6 +16,7 @@ func (a *Agent) Plan(r api.PlanRequest) (api.Plan, error) {
 	for _, s := range plan.Steps {
 		answer.Steps = append(answer.Steps, v.planStep(s))
 	}
+	answer.ID = planID(answer.Steps)
 	for _, u := range plan.Unmet {
 		answer.Unmet = append(answer.Unmet, api.PlanUnmet{
 			Account: u.Account, Label: v.accounts[u.Account].Label(), Missing: u.Missing, Reason: api.PlanReason(u.Reason),
@@ -31,6 +32,18 @@ func (v *view) planStep(s place.Step) api.PlanStep {
 	return api.PlanStep{
 		Kind: api.PlanStepKind(s.Kind), Key: s.Key, KeyLabel: v.keys[s.Key].Label, Account: s.Account, Label: v.accounts[s.Account].Label(),
 	}
+}
+
+// planID tells a plan from others.
+func planID(steps []api.PlanStep) string {
+	if len(steps) == 0 {
+		return ""
+	}
+	parts := []string{"plan"}
+	for _, s := range steps {
+		parts = append(parts, string(s.Kind), s.Account, s.Key)
+	}
+	return derivedID(parts...)
 }
 
 func (v *view) planChange(c place.Change) api.PlanChange {

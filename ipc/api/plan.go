@@ -12,7 +12,7 @@ const (
 	ApartIgnore Apart = "ignore" // places make no difference
 )
 
-// PlanRequest asks how every account could have as many copies as are wanted. Nothing is changed.
+// PlanRequest asks how every account could have as many copies as are wanted. Nothing is changed until an ApplyRequest says so.
 type PlanRequest struct {
 	Sites   Apart `json:"sites,omitempty"`
 	Holders Apart `json:"holders,omitempty"`
@@ -24,6 +24,8 @@ type PlanRequest struct {
 
 // Plan is the way there, as far as there is one.
 type Plan struct {
+	// ID stands for the steps, "" where there are none: as long as it is the same, so are they.
+	ID string `json:"id,omitempty"`
 	// Steps are in an order in which each can be done, and no account has fewer proved copies meanwhile than it has now or than are wanted.
 	Steps []PlanStep `json:"steps"`
 	// Keys counts the keys that will hold copies.
@@ -32,6 +34,17 @@ type Plan struct {
 	// would do, those first that leave the wish as it is.
 	Unmet []PlanUnmet  `json:"unmet,omitempty"`
 	Helps []PlanChange `json:"helps,omitempty"`
+}
+
+// ApplyRequest has a plan carried out, the one that was shown: if it would be another one by now, nothing is done (CodeConflict).
+type ApplyRequest struct {
+	Plan PlanRequest `json:"plan"`
+	// ID is that of the plan that was shown.
+	ID string `json:"id"`
+	// Opener opens the escrow, from which copies are written; nil for a plan that writes none. Its secret follows the request.
+	Opener *Opener `json:"opener,omitempty"`
+	// WaitSeconds is how long to wait for keys that are not plugged in; negative: until the client goes.
+	WaitSeconds int `json:"wait_seconds,omitempty"`
 }
 
 // PlanStepKind says what a step of a plan does.
@@ -80,4 +93,12 @@ type PlanChange struct {
 	Words string `json:"words"`
 	// Accounts are the labels of those that are concerned.
 	Accounts []string `json:"accounts,omitempty"`
+}
+
+// Lengths: the opener's secret, if there is an opener.
+func (r *ApplyRequest) Lengths() []*int {
+	if r.Opener == nil {
+		return nil
+	}
+	return []*int{&r.Opener.SecretBytes}
 }

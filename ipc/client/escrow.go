@@ -68,6 +68,11 @@ func (c *Client) Restore(ctx context.Context, r api.RestoreRequest, secret *oath
 	return c.report(ctx, post("/v1/restore").withSecrets(&r, secret), step)
 }
 
+// Apply carries out a plan that was shown. secret is the opener's, nil without one, and stays the caller's.
+func (c *Client) Apply(ctx context.Context, r api.ApplyRequest, secret *oath.Secret, step func(api.Step)) (api.Report, error) {
+	return c.report(ctx, post("/v1/plan/apply").withSecrets(&r, secret), step)
+}
+
 // ResumeWith is Resume with an opener, for what is absent to be written from the escrow. secret stays the caller's.
 func (c *Client) ResumeWith(ctx context.Context, r api.ResumeRequest, secret *oath.Secret, step func(api.Step)) (api.Report, error) {
 	return c.report(ctx, post("/v1/resume").withSecrets(&r, secret), step)

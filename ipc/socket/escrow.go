@@ -20,6 +20,7 @@ func escrows(a *agent.Agent) []route {
 		{"POST /v1/escrow/backup", backup(a)},
 		{"POST /v1/escrow/open", unsealed(maxBackup, here(a.EscrowOpen))},
 		{"POST /v1/restore", unsealedStream(a.Restore)},
+		{"POST /v1/plan/apply", unsealedStream(a.Apply)},
 		{"POST /v1/resume", unsealedStream(a.ResumeWith)},
 		{"POST /v1/keys/{name}/lost", unsealed(maxPassword, a.KeyLost)},
 		{"POST /v1/accounts/{name}/rotate", rotate(a)},
