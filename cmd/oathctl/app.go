@@ -22,8 +22,7 @@ type app struct {
 
 // execute finds the verb and runs it.
 func (a *app) execute(ctx context.Context, args []string) error {
-	root := a.rootCommand()
-	addProgram(root, args)
+	root := a.commandFor(args)
 	root.SetArgs(args)
 	root.SetIn(a.term.in)
 	root.SetOut(a.term.out)
@@ -47,7 +46,31 @@ func usageHint(root *cobra.Command, args []string, err error) string {
 	return "oathctl --help lists the verbs, oathctl VERB --help says what one takes"
 }
 
+// commandFor returns oathctl with the verbs that the arguments could mean.
+func (a *app) commandFor(args []string) *cobra.Command {
+	if len(args) > 0 && args[0] == "code" {
+		// All verbs together take longer to set up than the daemon to answer.
+		root := a.bareCommand()
+		root.AddCommand(a.codeCommand())
+		return root
+	}
+	root := a.rootCommand()
+	addProgram(root, args)
+	return root
+}
+
+// rootCommand is oathctl with all its verbs.
 func (a *app) rootCommand() *cobra.Command {
+	root := a.bareCommand()
+	root.AddCommand(a.accountCommands()...)
+	root.AddCommand(a.keyCommands()...)
+	root.AddCommand(a.escrowCommands()...)
+	root.AddCommand(a.otherCommands()...)
+	return root
+}
+
+// bareCommand is oathctl without its verbs.
+func (a *app) bareCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "oathctl",
 		Short: "One-time codes from security keys, each account on several of them",
@@ -74,10 +97,6 @@ Exit status: 0 done, 1 error, 2 usage, 3 not found or ambiguous, 4 key absent, 5
 	completes(root, map[string]completion{"socket": completeFiles})
 	root.CompletionOptions.DisableDefaultCmd = true // the scripts are ours
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
-	root.AddCommand(a.accountCommands()...)
-	root.AddCommand(a.keyCommands()...)
-	root.AddCommand(a.escrowCommands()...)
-	root.AddCommand(a.otherCommands()...)
 	return root
 }
 
