@@ -37,13 +37,17 @@ type item struct {
 // step is called from one goroutine at a time.
 //
 // Everything is checked on every key that is plugged in before the first one is written to; the intents are
-// in the ledger before a card changes. What could not be done is in the report, with its reason.
+// in the ledger before a card changes. What could not be done is in the report, with its reason. With DryRun
+// nothing is done, and the report has what would be.
 func (a *Agent) Add(ctx context.Context, who Caller, r api.AddRequest, seeds []*oath.Secret, step func(api.Step)) (api.Report, error) {
 	defer func() {
 		for _, s := range seeds {
 			s.Wipe()
 		}
 	}()
+	if r.DryRun {
+		return a.rehearse(ctx, r, seeds)
+	}
 	items, err := a.newItems(r.Accounts, seeds)
 	if err != nil {
 		return api.Report{}, err
@@ -66,24 +70,40 @@ func (a *Agent) Add(ctx context.Context, who Caller, r api.AddRequest, seeds []*
 
 // newItems checks what was asked for by itself, before any key comes into it.
 func (a *Agent) newItems(accounts []api.NewAccount, seeds []*oath.Secret) ([]*item, error) {
-	if len(accounts) == 0 || len(accounts) != len(seeds) {
-		return nil, refuse(api.CodeBadRequest, "give each account one seed", "cannot add %d accounts with %d seeds", len(accounts), len(seeds))
+	if err := matching(accounts, seeds); err != nil {
+		return nil, err
 	}
 	items := make([]*item, len(accounts))
 	for i, n := range accounts {
-		it, err := newItem(n, seeds[i])
-		if err != nil {
-			e := wrap(api.CodeBadRequest, err, "cannot add %q", n.Name)
-			e.Hint = cmp.Or(e.Hint, "look at what the service gave you")
-			return nil, e
+		it, err := a.newItem(n, seeds[i])
+		if err == nil {
+			err = it.differs(items[:i])
 		}
-		it.prints = a.yardstick().ofSeed(it.account, seeds[i].Bytes())
-		if err := it.differs(items[:i]); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		items[i] = it
 	}
 	return items, nil
+}
+
+func matching(accounts []api.NewAccount, seeds []*oath.Secret) error {
+	if len(accounts) == 0 || len(accounts) != len(seeds) {
+		return refuse(api.CodeBadRequest, "give each account one seed", "cannot add %d accounts with %d seeds", len(accounts), len(seeds))
+	}
+	return nil
+}
+
+// newItem makes an item of an account that a key can hold.
+func (a *Agent) newItem(n api.NewAccount, seed *oath.Secret) (*item, error) {
+	it, err := newItem(n, seed)
+	if err != nil {
+		e := wrap(api.CodeBadRequest, err, "cannot add %q", n.Name)
+		e.Hint = cmp.Or(e.Hint, "look at what the service gave you")
+		return nil, e
+	}
+	it.prints = a.yardstick().ofSeed(it.account, seed.Bytes())
+	return it, nil
 }
 
 func newItem(n api.NewAccount, seed *oath.Secret) (*item, error) {
