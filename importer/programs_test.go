@@ -1,0 +1,157 @@
+package importer
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/oathd/oathd/oath"
+)
+
+// programs are the files that testdata/make_b.py makes, and what is in them. {x} stands for the seed that the script makes
+// of x.
+var programs = []struct{ file, format, want string }{
+	{"authy.xml", "authy", `
+totp GitHub|alice SHA1 6 30 0 {github}
+totp Bank|bob SHA1 8 30 0 {bank}
+totp Shop|carol's own words SHA1 6 30 0 {shop}
+totp |nobody SHA1 6 30 0 {nobody}
+totp Eleven|dave SHA1 11 30 0 PROBLEM unusable number of digits: 11, a key holds 6, 7 or 8
+totp Broken|erin SHA1 6 30 0 PROBLEM the secret is cut off: no base32 text has this length
+totp Empty|frank SHA1 6 30 0 PROBLEM the secret is empty
+totp Number|grace SHA1 6 30 0 PROBLEM its secret is not a text
+`},
+	{"authy_own.xml", "authy", `
+totp |Twitch SHA1 7 10 0 {twitch}
+totp |Gemini SHA1 7 10 0 PROBLEM its secret is not hexadecimal
+`},
+	{"authy_encrypted.xml", "authy", `
+totp Old|zoe SHA1 6 30 0 PROBLEM this password does not decrypt its secret
+totp GitHub|alice SHA1 6 30 0 {github}
+totp Bank|bob SHA1 8 30 0 {bank}
+totp New|carol SHA1 6 30 0 {new}
+totp Known|dave SHA1 6 30 0 {known}
+`},
+}
+
+
+func TestPrograms(t *testing.T) {
+	for _, row := range programs {
+		export, err := Read(fixture(t, row.file), Options{Password: password("test")})
+		if err != nil || export.Format != row.format {
+			t.Errorf("%s: %q, %v", row.file, export.Format, err)
+			continue
+		}
+		if got, want := lines(export.Entries), withSeeds(row.want); got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", row.file, got, want)
+		}
+		export.Wipe()
+	}
+}
+
+func TestProgramsErrors(t *testing.T) {
+	for _, c := range []struct{ name, format, data, want string }{
+		{"no Authy", "authy", "<map></map>", "there are no accounts in it"},
+		{"cut preferences", "authy", "<map><string name='com.authy.storage.tokens.authy.key'>[", "cut off"},
+		{"cut JSON", "authy", "<map><string name='com.authy.storage.tokens.authy.key'>[</string></map>", "cut off, or no JSON"},
+	} {
+		_, err := Read([]byte(c.data), Options{Format: c.format, Password: password("test")})
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s, %s: %v, want %q", c.format, c.name, err, c.want)
+		}
+	}
+}
+
+func TestProgramsPassword(t *testing.T) {
+	for _, name := range []string{"authy_encrypted.xml"} {
+		data := fixture(t, name)
+		if _, err := Read(data, Options{}); !errors.Is(err, ErrPasswordNeeded) {
+			t.Errorf("%s without a password: %v", name, err)
+		}
+		if _, err := Read(data, Options{Password: password("wrong")}); !errors.Is(err, ErrPassword) {
+			t.Errorf("%s with a wrong one: %v", name, err)
+		}
+	}
+}
+
+// foreign are files of Aegis' tests: each holds those accounts of aegis_plain.json that keep keeps, after it has taken from
+// them what the format cannot express.
+var foreign = []struct {
+	file, format string
+	keep         func(a *oath.Account) bool
+}{
+	{"authy_plain.xml", "authy", func(a *oath.Account) bool {
+		keep := a.Type == oath.TOTP && !a.Steam()
+		a.Algorithm, a.Period = oath.SHA1, oath.DefaultPeriod
+		return keep
+	}},
+}
+
+func isPlain(a *oath.Account) bool { return !a.Steam() }
+
+func TestForeignExports(t *testing.T) {
+	for _, row := range foreign {
+		all := readForeign(t, "aegis_plain.json")
+		var want []string
+		for _, e := range all.Entries {
+			if row.keep(&e.Account) {
+				want = append(want, line(e))
+			}
+		}
+		export := readForeign(t, row.file)
+		got := slices.Sorted(strings.SplitSeq(strings.TrimSpace(lines(export.Entries)), "\n"))
+		if slices.Sort(want); export.Format != row.format || !slices.Equal(got, want) {
+			t.Errorf("%s: %q, got %q, want %q", row.file, export.Format, got, want)
+		}
+		all.Wipe()
+		export.Wipe()
+	}
+}
+
+// readForeign reads an export that another program made; it is no part of this repository.
+func readForeign(t *testing.T, name string) Export {
+	t.Helper()
+	dir := os.Getenv("OATHD_SAMPLES")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "shared", "samples")
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "imports", name))
+	if err != nil && os.Getenv("CI") == "" {
+		t.Skipf("%v: put the samples there, or name their folder in OATHD_SAMPLES", err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	export, err := Read(data, Options{Password: password("test")})
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return export
+}
+
+// TestProgramsCosts has exports ask for hashes that nobody could wait for, or has memory for.
+func TestProgramsCosts(t *testing.T) {
+	for _, c := range []struct {
+		file   string
+		limits limits
+		change []string
+		want   error
+	}{
+		{"authy_encrypted.xml", limits{work: 101_000}, nil, ErrLimit},
+	} {
+		data := fixture(t, c.file)
+		changed := []byte(strings.NewReplacer(c.change...).Replace(string(data)))
+		if c.change != nil && bytes.Equal(changed, data) {
+			t.Fatalf("%s has nothing of %q", c.file, c.change)
+		}
+		begin := time.Now()
+		if _, err := read(changed, Options{Password: password("test")}, c.limits); !errors.Is(err, c.want) || time.Since(begin) > 2*time.Second {
+			t.Errorf("%s with %q: %v after %v, want %v", c.file, c.change, err, time.Since(begin), c.want)
+		}
+	}
+}
