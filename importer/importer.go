@@ -111,6 +111,9 @@ func read(data []byte, o Options, l limits) (Export, error) {
 	if err != nil {
 		return Export{}, err
 	}
+	if len(in.data) == 0 {
+		return Export{}, errors.New("cannot read the export: it is empty")
+	}
 	if len(list) > 1 {
 		return readAnyOf(list, in)
 	}
