@@ -318,7 +318,6 @@ func kill(t *testing.T, v venture, n int) {
 	}
 	explained(t, report)
 	o.whole(v)
-	o.proved()
 	if err := v.run(o); err != nil {
 		t.Fatalf("the second time: %v", err)
 	}
@@ -328,18 +327,6 @@ func kill(t *testing.T, v venture, n int) {
 	}
 	if n := o.Status().OpenIntents; n != 0 {
 		t.Fatalf("%d intents are open", n)
-	}
-}
-
-// proved wants no copy to be left unproven: what was resumed has answered.
-func (o *ordeal) proved() {
-	o.t.Helper()
-	for _, acc := range o.Accounts("") {
-		for _, c := range acc.Copies {
-			if c.State == api.CopyUnproven {
-				o.t.Errorf("%s is unproven on %s", acc.Label(), c.KeyLabel)
-			}
-		}
 	}
 }
 

@@ -12,8 +12,11 @@ import (
 // Resume looks at every open intent: a copy that landed is proved and kept, one that is absent needs its seed again
 // ("scan the code again"), and what is foreign is left alone. Removals and renames are carried out.
 func (a *Agent) Resume(ctx context.Context, who Caller, r api.ResumeRequest, step func(api.Step)) (api.Report, error) {
+	return a.resume(ctx, &finishing{a: a, who: who, discard: r.Discard, steps: teller{step: step}})
+}
+
+func (a *Agent) resume(ctx context.Context, f *finishing) (api.Report, error) {
 	a.recheck(ctx)
-	f := &finishing{a: a, who: who, discard: r.Discard, steps: teller{step: step}}
 	report := f.finish(ctx, func(ledger.Intent) bool { return true })
 	a.events.publish(api.Event{Kind: api.EventAccounts})
 	return report, nil
@@ -23,7 +26,7 @@ func (a *Agent) Resume(ctx context.Context, who Caller, r api.ResumeRequest, ste
 func (f *finishing) finishPut(v *visit, i ledger.Intent) finished {
 	e, there := v.find(i.CredID)
 	if !there && !f.discard && f.a.inEscrow(i.Account) {
-		return finished{intent: i, state: api.CopyMissing, err: refuse(api.CodeLocked, "run \"oathctl resume\" and open the escrow, which has its seed",
+		return finished{intent: i, state: api.CopyMissing, err: refuse(api.CodeLocked, "the escrow has its seed: run \"oathctl resume --with …\"",
 			"cannot finish %s: it did not reach %s", i.CredID, f.a.keyLabel(i.Key))}
 	}
 	if !there {
@@ -120,9 +123,14 @@ func (f *finishing) finishRename(v *visit, i ledger.Intent) finished {
 	kept := finished{intent: i, state: f.stateOf(i), settle: asItIs}
 	switch {
 	case !before && after:
-		if is, _, err := f.identify(v, renamed, i, false); fatal(err) {
+		is, _, err := f.identify(v, renamed, i, false)
+		switch {
+		case fatal(err):
 			return finished{intent: i, state: api.CopyPending, err: err}
-		} else if is != different {
+		case is == same:
+			done.state, done.settle = api.CopyProved, func(d *draft) error { return d.moveProved(i) }
+			return done
+		case is == incomparable:
 			return done
 		}
 		fallthrough
@@ -157,6 +165,19 @@ func (f *finishing) stateOf(i ledger.Intent) api.CopyState {
 		return api.CopyMissing
 	}
 	return api.CopyState(c.State)
+}
+
+// moveProved is moveCopy for one that has just answered as its seed does.
+func (d *draft) moveProved(i ledger.Intent) error {
+	if err := d.moveCopy(i); err != nil {
+		return err
+	}
+	c, ok := d.copies[copyRef{i.Key, i.NewCredID}]
+	if !ok {
+		return nil
+	}
+	c.State, c.ProvedAt = string(api.CopyProved), now()
+	return d.putCopy(c)
 }
 
 // moveCopy gives a copy its new id. A look at the key may have found the new name already, and the old one missing.

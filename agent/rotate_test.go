@@ -110,3 +110,24 @@ func TestRotateRefuses(t *testing.T) {
 	_, err = s.endRotation(false)
 	wantCode(t, err, api.CodeConflict) // the key that is away may have it or not
 }
+
+// TestRotateProvesWhatItFinds: wherever the end of a rotation was broken off, what is resumed has answered and is proved.
+func TestRotateProvesWhatItFinds(t *testing.T) {
+	for n, dead := 1, true; dead; n++ {
+		o := newOrdeal(t)
+		if _, err := o.rotate("GitHub:me", nextSeed, "main"); err != nil {
+			t.Fatal(err)
+		}
+		o.m.begin(n)
+		_, _ = o.endRotation(false)
+		dead = o.m.dead
+		o.options.Bay = o.bay
+		o.restart()
+		o.resume(api.ResumeRequest{})
+		for _, acc := range o.Accounts("GitHub") {
+			if got := states(acc)["main"]; got != api.CopyProved && got != "" {
+				t.Errorf("killed at %d: %s is %s", n, acc.Label(), got)
+			}
+		}
+	}
+}
