@@ -1,0 +1,72 @@
+package importer
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// The accounts of Aegis' own test vault, which other programs' samples hold too, minus what they cannot express.
+const (
+	mason    = "totp Deno|Mason SHA1 6 30 0 4SJHB4GSD43FZBAI7C2HLRJGPQ"
+	james    = "totp SPDX|James SHA256 7 20 0 5OM4WOOGPLQEF6UGN3CPEOOLWU"
+	elijah   = "totp Airbnb|Elijah SHA512 8 50 0 7ELGJSGXNCCTV3O6LKJWYFV2RA"
+	issuu    = "hotp Issuu|James SHA1 6 0 1 YOOMIXWS5GN6RTBPUFFWKTW5M4"
+	benjamin = "hotp Air Canada|Benjamin SHA256 7 0 50 KUVJJOM753IHTNDSZVCNKL7GII"
+	wwe      = "hotp WWE|Mason SHA512 8 0 10300 5VAML3X35THCEBVRLV24CGBKOY"
+	// Aegis has this one of Steam's under another issuer.
+	sophia = "totp Steam|Boeing:Sophia SHA1 6 30 0 JRZCL47CMXVOQMNPZR2F7J4RGI"
+)
+
+var samples = []struct {
+	file, format string
+	entries      []string
+}{
+	{"aegis_plain.json", "aegis", []string{mason, james, elijah, issuu, benjamin, wwe, sophia}},
+	{"aegis_encrypted.json", "aegis", []string{mason, james, elijah, issuu, benjamin, wwe, sophia}},
+	{"2fas_authenticator_encrypted_v3.2fas", "2fas", []string{mason, james, elijah, issuu, benjamin, wwe}},
+	{"andotp_encrypted.bin", "andotp", []string{mason, james, elijah, issuu, benjamin, wwe, sophia}},
+	{"stratum_encrypted.bin", "stratum", []string{mason, james, elijah, issuu, benjamin, wwe, sophia}},
+	{"ente_auth.txt", "otpauth", []string{benjamin, elijah, sophia, mason, issuu, james, wwe}},
+}
+
+// samplesOfOthers returns the folder with exports that other programs have made, or skips the test.
+func samplesOfOthers(t *testing.T) string {
+	t.Helper()
+	dir := os.Getenv("OATHD_SAMPLES")
+	if dir == "" {
+		dir = "../../shared/samples"
+	}
+	dir = filepath.Join(dir, "imports")
+	if _, err := os.Stat(dir); err != nil {
+		const missing = "there are no exports of others: put the samples beside the checkout or name them in OATHD_SAMPLES (%v)"
+		if os.Getenv("CI") != "" {
+			t.Fatalf(missing, err)
+		}
+		t.Skipf(missing, err)
+	}
+	return dir
+}
+
+func TestSamples(t *testing.T) {
+	dir := samplesOfOthers(t)
+	for _, sample := range samples {
+		data, err := os.ReadFile(filepath.Join(dir, sample.file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		secret := "test"
+		if strings.HasPrefix(sample.file, "authy") {
+			secret = "testtest"
+		}
+		export, err := Read(data, Options{Password: password(secret)})
+		if err != nil || export.Format != sample.format {
+			t.Errorf("%s: read as %q, %v", sample.file, export.Format, err)
+		}
+		if got, want := lines(export.Entries), strings.Join(sample.entries, "\n")+"\n"; got != want {
+			t.Errorf("%s:\n%swant\n%s", sample.file, got, want)
+		}
+		export.Wipe()
+	}
+}
