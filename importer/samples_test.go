@@ -19,7 +19,7 @@ const (
 	sophia = "totp Steam|Boeing:Sophia SHA1 6 30 0 JRZCL47CMXVOQMNPZR2F7J4RGI"
 )
 
-var samples = []struct {
+var othersExports = []struct {
 	file, format string
 	entries      []string
 }{
@@ -51,21 +51,21 @@ func samplesOfOthers(t *testing.T) string {
 
 func TestSamples(t *testing.T) {
 	dir := samplesOfOthers(t)
-	for _, sample := range samples {
-		data, err := os.ReadFile(filepath.Join(dir, sample.file))
+	for _, row := range othersExports {
+		data, err := os.ReadFile(filepath.Join(dir, row.file))
 		if err != nil {
 			t.Fatal(err)
 		}
 		secret := "test"
-		if strings.HasPrefix(sample.file, "authy") {
+		if strings.HasPrefix(row.file, "authy") {
 			secret = "testtest"
 		}
 		export, err := Read(data, Options{Password: password(secret)})
-		if err != nil || export.Format != sample.format {
-			t.Errorf("%s: read as %q, %v", sample.file, export.Format, err)
+		if err != nil || export.Format != row.format {
+			t.Errorf("%s: read as %q, %v", row.file, export.Format, err)
 		}
-		if got, want := lines(export.Entries), strings.Join(sample.entries, "\n")+"\n"; got != want {
-			t.Errorf("%s:\n%swant\n%s", sample.file, got, want)
+		if got, want := lines(export.Entries), strings.Join(row.entries, "\n")+"\n"; got != want {
+			t.Errorf("%s:\n%swant\n%s", row.file, got, want)
 		}
 		export.Wipe()
 	}
