@@ -37,8 +37,34 @@ totp Bank|bob SHA1 8 30 0 {bank}
 totp New|carol SHA1 6 30 0 {new}
 totp Known|dave SHA1 6 30 0 {known}
 `},
+	{"freeotp.xml", "freeotp", freeOTPAccounts + `type 0x00 |Cut:off algorithm 0 0 0 0 PROBLEM it is cut off, or no JSON
+`},
+	{"freeotp2.bin", "freeotp", `
+totp Odd|frank algorithm 0 6 30 0 PROBLEM unknown algorithm "SHA384": it is SHA1, SHA256 or SHA512
+totp Steam|erin SHA1 6 30 0 {steam}
+totp GitHub|alice SHA256 8 60 0 {github}
+totp Plain|éve 😀 SHA1 6 30 0 {plain}
+hotp Counting House|dave SHA1 6 0 7 {token}
+`},
+	{"freeotp2_damaged.bin", "freeotp", `
+totp Odd|frank algorithm 0 6 30 0 PROBLEM unknown algorithm "SHA384": it is SHA1, SHA256 or SHA512
+totp Steam|erin SHA1 6 30 0 {steam}
+totp GitHub|alice SHA256 8 60 0 PROBLEM the master key does not decrypt its secret
+totp Plain|éve 😀 SHA1 6 30 0 PROBLEM cannot read its encrypted secret
+type 0x00 | algorithm 0 0 0 0 PROBLEM cannot read what it is: it is cut off, or no JSON
+`},
 }
 
+const freeOTPAccounts = `
+totp GitHub|alice SHA1 6 30 0 {github}
+totp Bank|bob SHA256 8 60 0 {bank}
+hotp Counting House|dave SHA1 6 0 7 {token}
+hotp Fresh|dora SHA1 6 0 0 {fresh}
+totp Steam|erin SHA1 6 30 0 {steam}
+totp Shop|caroline SHA1 6 30 0 {shop}
+totp MD|frank algorithm 0 6 30 0 PROBLEM unknown algorithm "MD5": it is SHA1, SHA256 or SHA512
+totp Broken|grace SHA1 6 0 0 PROBLEM it is not of the form that belongs there
+`
 
 func TestPrograms(t *testing.T) {
 	for _, row := range programs {
@@ -55,10 +81,20 @@ func TestPrograms(t *testing.T) {
 }
 
 func TestProgramsErrors(t *testing.T) {
+	java := string(fixture(t, "freeotp2.bin"))
 	for _, c := range []struct{ name, format, data, want string }{
 		{"no Authy", "authy", "<map></map>", "there are no accounts in it"},
 		{"cut preferences", "authy", "<map><string name='com.authy.storage.tokens.authy.key'>[", "cut off"},
 		{"cut JSON", "authy", "<map><string name='com.authy.storage.tokens.authy.key'>[</string></map>", "cut off, or no JSON"},
+		{"cut preferences", "freeotp", "<map><string name='a'>{", "cut off"},
+		{"cut map", "freeotp", java[:200], "cut off"},
+		{"cut head", "freeotp", java[:20], "cut off: 20 bytes, at least"},
+		{"another class", "freeotp", strings.Replace(java, "HashMap", "HashSet", 1), "no Java map of texts"},
+		{"another object", "freeotp", strings.Replace(java, "t\x00", "s\x00", 1), "no Java map of texts"},
+		{"no master key", "freeotp", strings.Replace(java, "masterKey", "mastersKy", 1), "cannot read its master key"},
+		{"another hash", "freeotp", strings.Replace(java, "PBKDF2withHmacSHA512", "PBKDF2withHmacSHA384", 1), "is none that FreeOTP uses"},
+		{"another cipher", "freeotp", strings.ReplaceAll(java, `"AES/GCM/NoPadding`, `"AES/CBC/NoPadding`), "is none that FreeOTP uses"},
+		{"odd parameters", "freeotp", strings.ReplaceAll(java, `"mParameters":[48`, `"mParameters":[49`), "mean nothing"},
 	} {
 		_, err := Read([]byte(c.data), Options{Format: c.format, Password: password("test")})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -68,7 +104,7 @@ func TestProgramsErrors(t *testing.T) {
 }
 
 func TestProgramsPassword(t *testing.T) {
-	for _, name := range []string{"authy_encrypted.xml"} {
+	for _, name := range []string{"authy_encrypted.xml", "freeotp2.bin"} {
 		data := fixture(t, name)
 		if _, err := Read(data, Options{}); !errors.Is(err, ErrPasswordNeeded) {
 			t.Errorf("%s without a password: %v", name, err)
@@ -90,6 +126,7 @@ var foreign = []struct {
 		a.Algorithm, a.Period = oath.SHA1, oath.DefaultPeriod
 		return keep
 	}},
+	{"freeotp_v2_api25.xml", "freeotp", isPlain},
 }
 
 func isPlain(a *oath.Account) bool { return !a.Steam() }
@@ -143,6 +180,8 @@ func TestProgramsCosts(t *testing.T) {
 		want   error
 	}{
 		{"authy_encrypted.xml", limits{work: 101_000}, nil, ErrLimit},
+		{"freeotp2.bin", limits{work: 99_999}, nil, ErrLimit},
+		{"freeotp2.bin", usualLimits, []string{`"mIterations":100000`, `"mIterations":-99999`}, errParameters},
 	} {
 		data := fixture(t, c.file)
 		changed := []byte(strings.NewReplacer(c.change...).Replace(string(data)))
