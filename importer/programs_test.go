@@ -53,6 +53,7 @@ totp GitHub|alice SHA256 8 60 0 PROBLEM the master key does not decrypt its secr
 totp Plain|éve 😀 SHA1 6 30 0 PROBLEM cannot read its encrypted secret
 type 0x00 | algorithm 0 0 0 0 PROBLEM cannot read what it is: it is cut off, or no JSON
 `},
+	{"freeotp_plus.json", "freeotp-plus", freeOTPAccounts},
 }
 
 const freeOTPAccounts = `
@@ -95,6 +96,7 @@ func TestProgramsErrors(t *testing.T) {
 		{"another hash", "freeotp", strings.Replace(java, "PBKDF2withHmacSHA512", "PBKDF2withHmacSHA384", 1), "is none that FreeOTP uses"},
 		{"another cipher", "freeotp", strings.ReplaceAll(java, `"AES/GCM/NoPadding`, `"AES/CBC/NoPadding`), "is none that FreeOTP uses"},
 		{"odd parameters", "freeotp", strings.ReplaceAll(java, `"mParameters":[48`, `"mParameters":[49`), "mean nothing"},
+		{"cut JSON", "freeotp-plus", `{"tokens": [`, "cut off"},
 	} {
 		_, err := Read([]byte(c.data), Options{Format: c.format, Password: password("test")})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -127,6 +129,7 @@ var foreign = []struct {
 		return keep
 	}},
 	{"freeotp_v2_api25.xml", "freeotp", isPlain},
+	{"freeotp_plus.json", "freeotp-plus", isPlain},
 }
 
 func isPlain(a *oath.Account) bool { return !a.Steam() }
