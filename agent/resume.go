@@ -119,7 +119,7 @@ func (a *Agent) becomes(key, cred string) bool {
 func (f *finishing) finishRename(v *visit, i ledger.Intent) finished {
 	old, before := v.find(i.CredID)
 	renamed, after := v.find(i.NewCredID)
-	done := finished{intent: i, state: f.stateOf(i), settle: func(d *draft) error { return d.moveCopy(i) }}
+	done := finished{intent: i, state: f.stateOf(i), settle: func(d *draft) error { return d.moveCopy(i, false) }}
 	kept := finished{intent: i, state: f.stateOf(i), settle: asItIs}
 	switch {
 	case !before && after:
@@ -128,8 +128,7 @@ func (f *finishing) finishRename(v *visit, i ledger.Intent) finished {
 		case fatal(err):
 			return finished{intent: i, state: api.CopyPending, err: err}
 		case is == same:
-			done.state, done.settle = api.CopyProved, func(d *draft) error { return d.moveProved(i) }
-			return done
+			return finished{intent: i, state: api.CopyProved, settle: func(d *draft) error { return d.moveCopy(i, true) }}
 		case is == incomparable:
 			return done
 		}
@@ -167,21 +166,9 @@ func (f *finishing) stateOf(i ledger.Intent) api.CopyState {
 	return api.CopyState(c.State)
 }
 
-// moveProved is moveCopy for one that has just answered as its seed does.
-func (d *draft) moveProved(i ledger.Intent) error {
-	if err := d.moveCopy(i); err != nil {
-		return err
-	}
-	c, ok := d.copies[copyRef{i.Key, i.NewCredID}]
-	if !ok {
-		return nil
-	}
-	c.State, c.ProvedAt = string(api.CopyProved), now()
-	return d.putCopy(c)
-}
-
-// moveCopy gives a copy its new id. A look at the key may have found the new name already, and the old one missing.
-func (d *draft) moveCopy(i ledger.Intent) error {
+// moveCopy gives a copy its new id. A look at the key may have found the new name already, and the old one missing; proved says that
+// it has just answered for its account's seed.
+func (d *draft) moveCopy(i ledger.Intent, proved bool) error {
 	c, ok := d.copies[copyRef{i.Key, i.CredID}]
 	if !ok {
 		return nil
@@ -194,11 +181,11 @@ func (d *draft) moveCopy(i ledger.Intent) error {
 		return nil // a proof has filed it
 	}
 	c.CredID = i.NewCredID
-	if c.State == string(api.CopyMissing) {
-		c.State = string(api.CopyUnproven)
-		if c.Type == oath.HOTP {
-			c.State = string(api.CopyWritten)
-		}
+	switch {
+	case proved:
+		c.State, c.Seed, c.ProvedAt = string(api.CopyProved), d.accounts[c.Account].Seed, now()
+	case c.State == string(api.CopyMissing):
+		c.State = string(landed(c.Type, incomparable))
 	}
 	if err := d.putCopy(c); err != nil || !seen {
 		return err
