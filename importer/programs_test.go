@@ -54,6 +54,18 @@ totp Plain|éve 😀 SHA1 6 30 0 PROBLEM cannot read its encrypted secret
 type 0x00 | algorithm 0 0 0 0 PROBLEM cannot read what it is: it is cut off, or no JSON
 `},
 	{"freeotp_plus.json", "freeotp-plus", freeOTPAccounts},
+	{"bitwarden.json", "bitwarden", bitwardenAccounts},
+	{"bitwarden.zip", "bitwarden", bitwardenAccounts},
+	{"bitwarden_pbkdf2.json", "bitwarden", bitwardenAccounts},
+	{"bitwarden_argon2.json", "bitwarden", bitwardenAccounts},
+	{"bitwarden.csv", "bitwarden", `
+totp GitHub|alice SHA256 8 60 0 {github}
+totp Bank|bob SHA1 6 30 0 {bank}
+totp Steam|Games:erin SHA1 6 30 0 {steam}
+totp No issuer|carol SHA1 6 30 0 {shop}
+totp Label|dora SHA1 6 30 0 {nolabel}
+totp Broken|grace SHA1 6 30 0 PROBLEM the secret is cut off: no base32 text has this length
+`},
 }
 
 const freeOTPAccounts = `
@@ -65,6 +77,17 @@ totp Steam|erin SHA1 6 30 0 {steam}
 totp Shop|caroline SHA1 6 30 0 {shop}
 totp MD|frank algorithm 0 6 30 0 PROBLEM unknown algorithm "MD5": it is SHA1, SHA256 or SHA512
 totp Broken|grace SHA1 6 0 0 PROBLEM it is not of the form that belongs there
+`
+
+const bitwardenAccounts = `
+totp GitHub|alice SHA256 8 60 0 {github}
+totp Bank|bob SHA1 6 30 0 {bank}
+totp Steam|Games:erin SHA1 6 30 0 {steam}
+totp No issuer|carol SHA1 6 30 0 {shop}
+totp Label|dora SHA1 6 30 0 {nolabel}
+totp Broken|grace SHA1 6 30 0 PROBLEM the secret is cut off: no base32 text has this length
+totp |Number SHA1 6 30 0 PROBLEM its secret is not a text
+totp Gone|heidi SHA1 6 30 0 PROBLEM it is in the trash: if it is still needed, take it out there and export again
 `
 
 func TestPrograms(t *testing.T) {
@@ -97,6 +120,15 @@ func TestProgramsErrors(t *testing.T) {
 		{"another cipher", "freeotp", strings.ReplaceAll(java, `"AES/GCM/NoPadding`, `"AES/CBC/NoPadding`), "is none that FreeOTP uses"},
 		{"odd parameters", "freeotp", strings.ReplaceAll(java, `"mParameters":[48`, `"mParameters":[49`), "mean nothing"},
 		{"cut JSON", "freeotp-plus", `{"tokens": [`, "cut off"},
+		{"the account's own encryption", "", string(fixture(t, "bitwarden_account.json")), "nobody else can read it"},
+		{"cut JSON", "bitwarden", `{"items": [`, "cut off"},
+		{"another encryption", "", `{"encrypted": true, "passwordProtected": true, "data": "0.AA==|AA==|AA=="}`, "(type 2)"},
+		{"two parts", "", `{"encrypted": true, "passwordProtected": true, "data": "2.AA==|AA=="}`, "(type 2)"},
+		{"no base64", "", `{"encrypted": true, "passwordProtected": true, "data": "2.AA==|*|AA=="}`, "not base64"},
+		{"another hash", "", `{"encrypted": true, "passwordProtected": true, "kdfType": 2, "data": "2.AA==|AA==|AA=="}`, "number 2"},
+		{"an open quotation mark", "", "name,login_totp\nx,\"y\n", "line 2: it is cut off"},
+		{"text after a quotation mark", "", "name,login_totp\n\"x\"y,z\n", "line 2: it is cut off"},
+		{"a wide table", "", "name,login_totp\n" + strings.Repeat(",", maxFields), "more than 256 fields"},
 	} {
 		_, err := Read([]byte(c.data), Options{Format: c.format, Password: password("test")})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -106,7 +138,7 @@ func TestProgramsErrors(t *testing.T) {
 }
 
 func TestProgramsPassword(t *testing.T) {
-	for _, name := range []string{"authy_encrypted.xml", "freeotp2.bin"} {
+	for _, name := range []string{"authy_encrypted.xml", "freeotp2.bin", "bitwarden_pbkdf2.json", "bitwarden_argon2.json"} {
 		data := fixture(t, name)
 		if _, err := Read(data, Options{}); !errors.Is(err, ErrPasswordNeeded) {
 			t.Errorf("%s without a password: %v", name, err)
@@ -130,6 +162,12 @@ var foreign = []struct {
 	}},
 	{"freeotp_v2_api25.xml", "freeotp", isPlain},
 	{"freeotp_plus.json", "freeotp-plus", isPlain},
+	{"bitwarden.json", "bitwarden", func(a *oath.Account) bool {
+		if a.Steam() {
+			a.Name = "Test Steam"
+		}
+		return a.Type == oath.TOTP
+	}},
 }
 
 func isPlain(a *oath.Account) bool { return !a.Steam() }
@@ -185,6 +223,11 @@ func TestProgramsCosts(t *testing.T) {
 		{"authy_encrypted.xml", limits{work: 101_000}, nil, ErrLimit},
 		{"freeotp2.bin", limits{work: 99_999}, nil, ErrLimit},
 		{"freeotp2.bin", usualLimits, []string{`"mIterations":100000`, `"mIterations":-99999`}, errParameters},
+		{"bitwarden_pbkdf2.json", usualLimits, []string{`"kdfIterations": 5000`, `"kdfIterations": 1000000000`}, ErrLimit},
+		{"bitwarden_pbkdf2.json", usualLimits, []string{`"kdfIterations": 5000`, `"kdfIterations": 0`}, errParameters},
+		{"bitwarden_argon2.json", usualLimits, []string{`"kdfMemory": 16`, `"kdfMemory": 9007199254740993`}, ErrLimit},
+		{"bitwarden_argon2.json", usualLimits, []string{`"kdfIterations": 2`, `"kdfIterations": 2000000`}, ErrLimit},
+		{"bitwarden_argon2.json", usualLimits, []string{`"kdfParallelism": 4`, `"kdfParallelism": 1000`}, errParameters},
 	} {
 		data := fixture(t, c.file)
 		changed := []byte(strings.NewReplacer(c.change...).Replace(string(data)))
