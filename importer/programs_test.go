@@ -66,6 +66,31 @@ totp No issuer|carol SHA1 6 30 0 {shop}
 totp Label|dora SHA1 6 30 0 {nolabel}
 totp Broken|grace SHA1 6 30 0 PROBLEM the secret is cut off: no base32 text has this length
 `},
+	{"keepassxc.xml", "keepassxc", `
+totp GitHub|alice SHA512 8 60 0 {github}
+totp Steam|Games:erin SHA1 6 30 0 {steam}
+totp |Unnamed SHA1 6 30 0 {unnamed}
+totp KeeOtp|bob SHA256 8 60 0 {keeotp}
+hotp KeeOtp2|bob SHA1 6 0 4 {keeotp2}
+totp KeePassOTP|bob SHA1 6 30 0 {keepassotp}
+totp Two|one SHA1 6 30 0 {one}
+totp Two|two SHA1 6 30 0 {two}
+totp Legacy|carol SHA1 8 60 0 {legacy}
+totp Steam|Legacy Steam:carol SHA1 6 30 0 {steam2}
+totp Bare|carol SHA1 6 30 0 {bare}
+totp KeePass|dave SHA256 8 60 0 {base32}
+totp Hex|dave SHA1 6 30 0 {hex}
+totp Base64|dave SHA1 6 30 0 {base64}
+hotp Counter|dave SHA1 6 0 41 ORUGKIDTMVSWIIDBOMQHIZLYOQ
+totp Broken|frank SHA1 6 30 0 PROBLEM its digits, period or counter are no number
+totp Odd|frank SHA1 6 30 0 PROBLEM its secret is written in "UTF8": base32 and hexadecimal are known
+totp Gone|grace SHA1 6 30 0 PROBLEM it is in the trash: if it is still needed, take it out there and export again
+totp Last|heidi SHA1 6 30 0 {last}
+`},
+	{"keepassxc.csv", "keepassxc", `
+totp GitHub|alice SHA512 8 60 0 {github}
+totp Steam|Games:erin SHA1 6 30 0 {steam}
+`},
 }
 
 const freeOTPAccounts = `
@@ -129,6 +154,10 @@ func TestProgramsErrors(t *testing.T) {
 		{"an open quotation mark", "", "name,login_totp\nx,\"y\n", "line 2: it is cut off"},
 		{"text after a quotation mark", "", "name,login_totp\n\"x\"y,z\n", "line 2: it is cut off"},
 		{"a wide table", "", "name,login_totp\n" + strings.Repeat(",", maxFields), "more than 256 fields"},
+		{"cut XML", "keepassxc", "<KeePassFile><Root>", "cut off"},
+		{"values as they are in a database", "", `<KeePassFile><Entry><String><Key>otp</Key><Value Protected="True">AA</Value></String></Entry></KeePassFile>`, "export it from"},
+		{"a field in a field", "", `<KeePassFile><Entry><String><Key><Key/></Key></String></Entry></KeePassFile>`, "where a text belongs"},
+		{"deep XML", "", strings.Repeat("<KeePassFile>", 1000), "deeper than 256"},
 	} {
 		_, err := Read([]byte(c.data), Options{Format: c.format, Password: password("test")})
 		if err == nil || !strings.Contains(err.Error(), c.want) {

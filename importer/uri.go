@@ -14,6 +14,8 @@ import (
 const (
 	steamURI    = "otpauth://steam/"
 	steamScheme = "steam://"
+	// steamEncoder is how KeePassXC does (Totp.cpp).
+	steamEncoder = "encoder=steam"
 )
 
 // uriEntry reads one otpauth URI, or steam://SECRET, which names nothing. uri still belongs to the caller.
@@ -28,10 +30,10 @@ func namedURI(uri []byte, issuer, name string) Entry {
 		r.base32(uri[len(steamScheme):])
 		return r.entry()
 	}
-	steam := hasPrefixFold(uri, steamURI)
-	buf := oath.NewSecret(len(uri) + len("totp"))
+	steam := hasPrefixFold(uri, steamURI) || bytes.Contains(uri, []byte(steamEncoder))
+	buf := oath.NewSecret(len(uri) + len("totp/"))
 	defer buf.Wipe()
-	e, err := parseURI(plainURI(buf.Bytes()[:0], uri, steam), func(a *oath.Account) {
+	e, err := parseURI(plainURI(buf.Bytes()[:0], uri), func(a *oath.Account) {
 		a.Issuer, a.Name = instead(a.Issuer, issuer), instead(a.Name, name)
 		tidy(a)
 		if steam {
@@ -82,14 +84,18 @@ var kept = map[string]bool{
 	"secret": true, "issuer": true, "algorithm": true, "digits": true, "period": true, "counter": true,
 }
 
-// plainURI appends uri without what does not describe the account. Steam's type becomes totp.
-func plainURI(dst, uri []byte, steam bool) []byte {
+// plainURI appends uri without what does not describe the account. Steam's type becomes totp. KeePassOTP leaves out
+// an empty label with its '/'.
+func plainURI(dst, uri []byte) []byte {
 	head, query, _ := bytes.Cut(uri, []byte("?"))
-	if steam {
+	if hasPrefixFold(uri, steamURI) {
 		dst = append(dst, "otpauth://totp/"...)
 		head = head[len(steamURI):]
 	}
-	dst = append(append(dst, head...), '?')
+	if dst = append(dst, head...); bytes.Count(dst, []byte("/")) == 2 {
+		dst = append(dst, '/')
+	}
+	dst = append(dst, '?')
 	for part := range bytes.SplitSeq(query, []byte("&")) {
 		name, value, _ := bytes.Cut(part, []byte("="))
 		if len(value) > 0 && kept[string(name)] {

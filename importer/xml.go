@@ -93,6 +93,16 @@ func (r *xmlReader) text() ([]byte, error) {
 	}
 }
 
+// skip reads to the end of the element that has just begun.
+func (r *xmlReader) skip() error {
+	for depth := r.depth; r.depth >= depth; {
+		if _, err := r.token(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // attribute returns what the element says of name.
 func attribute(e *xml.StartElement, name string) string {
 	for _, a := range e.Attr {
