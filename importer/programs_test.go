@@ -91,6 +91,20 @@ totp Last|heidi SHA1 6 30 0 {last}
 totp GitHub|alice SHA512 8 60 0 {github}
 totp Steam|Games:erin SHA1 6 30 0 {steam}
 `},
+	{"1password.1pux", "1password", `
+totp GitHub|alice SHA1 8 30 0 {github}
+totp Bank|bob SHA1 6 30 0 {bank}
+totp Two|carol SHA1 6 30 0 {one}
+totp Two|carol - second SHA1 6 30 0 {two}
+totp Archived|erin SHA1 6 30 0 {archived}
+totp |Linked SHA1 6 30 0 {linked}
+type 0x00 |Broken algorithm 0 0 0 0 PROBLEM its secret is not a text
+totp Older|heidi SHA1 6 30 0 {older}
+`},
+	{"1password.csv", "1password", `
+totp GitHub|alice SHA1 8 30 0 {github}
+totp Bank|bob SHA1 6 30 0 {bank}
+`},
 }
 
 const freeOTPAccounts = `
@@ -158,6 +172,8 @@ func TestProgramsErrors(t *testing.T) {
 		{"values as they are in a database", "", `<KeePassFile><Entry><String><Key>otp</Key><Value Protected="True">AA</Value></String></Entry></KeePassFile>`, "export it from"},
 		{"a field in a field", "", `<KeePassFile><Entry><String><Key><Key/></Key></String></Entry></KeePassFile>`, "where a text belongs"},
 		{"deep XML", "", strings.Repeat("<KeePassFile>", 1000), "deeper than 256"},
+		{"cut JSON", "1password", `{"accounts": [`, "cut off"},
+		{"no list", "1password", `{"a": 1}`, "no accounts"},
 	} {
 		_, err := Read([]byte(c.data), Options{Format: c.format, Password: password("test")})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
