@@ -105,6 +105,8 @@ totp Older|heidi SHA1 6 30 0 {older}
 totp GitHub|alice SHA1 8 30 0 {github}
 totp Bank|bob SHA1 6 30 0 {bank}
 `},
+	{"proton_authenticator.json", "proton-authenticator", protonAccounts},
+	{"proton_authenticator_encrypted.json", "proton-authenticator", protonAccounts},
 }
 
 const freeOTPAccounts = `
@@ -127,6 +129,14 @@ totp Label|dora SHA1 6 30 0 {nolabel}
 totp Broken|grace SHA1 6 30 0 PROBLEM the secret is cut off: no base32 text has this length
 totp |Number SHA1 6 30 0 PROBLEM its secret is not a text
 totp Gone|heidi SHA1 6 30 0 PROBLEM it is in the trash: if it is still needed, take it out there and export again
+`
+
+const protonAccounts = `
+totp GitHub|alice SHA256 8 15 0 {github}
+totp Bank|bob SHA1 6 30 0 {bank}
+totp Steam|erin SHA1 6 30 0 {steam}
+totp |Broken SHA1 6 30 0 PROBLEM the secret is not base32: character 1 is not one of A-Z and 2-7
+type 0x00 |Empty algorithm 0 0 0 0 PROBLEM it does not begin with "otpauth://"
 `
 
 func TestPrograms(t *testing.T) {
@@ -174,6 +184,11 @@ func TestProgramsErrors(t *testing.T) {
 		{"deep XML", "", strings.Repeat("<KeePassFile>", 1000), "deeper than 256"},
 		{"cut JSON", "1password", `{"accounts": [`, "cut off"},
 		{"no list", "1password", `{"a": 1}`, "no accounts"},
+		{"cut JSON", "proton-authenticator", `{"entries": [`, "cut off"},
+		{"the future", "", `{"version": 2, "salt": "AA==", "content": "AA=="}`, "it has version 2"},
+		{"no salt", "", `{"version": 1, "salt": "*", "content": "AA=="}`, "salt is not base64"},
+		{"no content", "", `{"version": 1, "salt": "AA==", "content": "*"}`, "content is not base64"},
+		{"little content", "", `{"version": 1, "salt": "AA==", "content": "AA=="}`, "cut off"},
 	} {
 		_, err := Read([]byte(c.data), Options{Format: c.format, Password: password("test")})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -183,7 +198,7 @@ func TestProgramsErrors(t *testing.T) {
 }
 
 func TestProgramsPassword(t *testing.T) {
-	for _, name := range []string{"authy_encrypted.xml", "freeotp2.bin", "bitwarden_pbkdf2.json", "bitwarden_argon2.json"} {
+	for _, name := range []string{"authy_encrypted.xml", "freeotp2.bin", "bitwarden_pbkdf2.json", "bitwarden_argon2.json", "proton_authenticator_encrypted.json"} {
 		data := fixture(t, name)
 		if _, err := Read(data, Options{}); !errors.Is(err, ErrPasswordNeeded) {
 			t.Errorf("%s without a password: %v", name, err)
@@ -213,6 +228,7 @@ var foreign = []struct {
 		}
 		return a.Type == oath.TOTP
 	}},
+	{"proton_authenticator.json", "proton-authenticator", func(a *oath.Account) bool { return a.Type == oath.TOTP && isPlain(a) }},
 }
 
 func isPlain(a *oath.Account) bool { return !a.Steam() }
@@ -273,6 +289,7 @@ func TestProgramsCosts(t *testing.T) {
 		{"bitwarden_argon2.json", usualLimits, []string{`"kdfMemory": 16`, `"kdfMemory": 9007199254740993`}, ErrLimit},
 		{"bitwarden_argon2.json", usualLimits, []string{`"kdfIterations": 2`, `"kdfIterations": 2000000`}, ErrLimit},
 		{"bitwarden_argon2.json", usualLimits, []string{`"kdfParallelism": 4`, `"kdfParallelism": 1000`}, errParameters},
+		{"proton_authenticator_encrypted.json", limits{memory: 19<<20 - 1, work: 1 << 30}, nil, ErrLimit},
 	} {
 		data := fixture(t, c.file)
 		changed := []byte(strings.NewReplacer(c.change...).Replace(string(data)))
