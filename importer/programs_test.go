@@ -107,6 +107,11 @@ totp Bank|bob SHA1 6 30 0 {bank}
 `},
 	{"proton_authenticator.json", "proton-authenticator", protonAccounts},
 	{"proton_authenticator_encrypted.json", "proton-authenticator", protonAccounts},
+	{"proton_pass.json", "proton-pass", protonPassAccounts},
+	{"proton_pass.zip", "proton-pass", protonPassAccounts},
+	{"proton_pass.csv", "proton-pass", `
+totp GitHub|alice SHA1 6 30 0 {github}
+`},
 }
 
 const freeOTPAccounts = `
@@ -137,6 +142,16 @@ totp Bank|bob SHA1 6 30 0 {bank}
 totp Steam|erin SHA1 6 30 0 {steam}
 totp |Broken SHA1 6 30 0 PROBLEM the secret is not base32: character 1 is not one of A-Z and 2-7
 type 0x00 |Empty algorithm 0 0 0 0 PROBLEM it does not begin with "otpauth://"
+`
+
+const protonPassAccounts = `
+totp GitHub|alice SHA1 6 30 0 {github}
+totp Bank|bob@example.org SHA1 6 30 0 {bank}
+totp Two|carol SHA1 6 30 0 {one}
+totp Two|carol - second SHA1 6 30 0 {two}
+totp Only a field|dave SHA1 6 30 0 {field}
+type 0x00 |Number algorithm 0 0 0 0 PROBLEM its secret is not a text
+totp Gone|frank SHA1 6 30 0 PROBLEM it is in the trash: if it is still needed, take it out there and export again
 `
 
 func TestPrograms(t *testing.T) {
@@ -189,6 +204,10 @@ func TestProgramsErrors(t *testing.T) {
 		{"no salt", "", `{"version": 1, "salt": "*", "content": "AA=="}`, "salt is not base64"},
 		{"no content", "", `{"version": 1, "salt": "AA==", "content": "*"}`, "content is not base64"},
 		{"little content", "", `{"version": 1, "salt": "AA==", "content": "AA=="}`, "cut off"},
+		{"a PGP message", "", string(fixture(t, "proton_pass.pgp")), "encrypted with PGP"},
+		{"a PGP message in an archive", "", string(fixture(t, "proton_pass_encrypted.zip")), "encrypted with PGP"},
+		{"cut JSON", "proton-pass", `{"vaults": {`, "cut off"},
+		{"a cut archive", "proton-pass", string(fixture(t, "proton_pass.zip")[:300]), "cut off"},
 	} {
 		_, err := Read([]byte(c.data), Options{Format: c.format, Password: password("test")})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
