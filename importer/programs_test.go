@@ -112,6 +112,12 @@ totp Bank|bob SHA1 6 30 0 {bank}
 	{"proton_pass.csv", "proton-pass", `
 totp GitHub|alice SHA1 6 30 0 {github}
 `},
+	{"lastpass.json", "lastpass", `
+totp GitHub|alice SHA256 8 60 0 {github}
+totp Bank|bob SHA1 6 30 0 {bank}
+totp Odd|carol SHA1 6 30 0 PROBLEM its "digits" is not of the kind that belongs there
+totp Broken|dave SHA1 6 30 0 PROBLEM the secret is not base32: character 1 is not one of A-Z and 2-7
+`},
 }
 
 const freeOTPAccounts = `
@@ -208,6 +214,7 @@ func TestProgramsErrors(t *testing.T) {
 		{"a PGP message in an archive", "", string(fixture(t, "proton_pass_encrypted.zip")), "encrypted with PGP"},
 		{"cut JSON", "proton-pass", `{"vaults": {`, "cut off"},
 		{"a cut archive", "proton-pass", string(fixture(t, "proton_pass.zip")[:300]), "cut off"},
+		{"cut JSON", "lastpass", `{"accounts": [`, "cut off"},
 	} {
 		_, err := Read([]byte(c.data), Options{Format: c.format, Password: password("test")})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
