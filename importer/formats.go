@@ -36,7 +36,7 @@ var formats = slices.Concat(
 // marked are the formats with a magic number, or with fields that no other format has.
 var marked = []format{
 	winauth, otpauthFormat, googleMigration, aegis, twoFAS, gnomeAuthenticator, andOTP, enteAuth, stratum, otpClient, pskc,
-	authy, freeOTP, freeOTPPlus, bitwarden, keePassXC, onePassword, protonAuthenticator, protonPass, lastPass,
+	authy, freeOTP, freeOTPPlus, bitwarden, keePassXC, onePassword, protonAuthenticator, protonPass, lastPass, raivo,
 	authenticatorPlus, googleSQLite, microsoftSQLite, duo, steamGuard, battlenet,
 }
 

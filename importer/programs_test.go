@@ -118,6 +118,8 @@ totp Bank|bob SHA1 6 30 0 {bank}
 totp Odd|carol SHA1 6 30 0 PROBLEM its "digits" is not of the kind that belongs there
 totp Broken|dave SHA1 6 30 0 PROBLEM the secret is not base32: character 1 is not one of A-Z and 2-7
 `},
+	{"raivo.json", "raivo", raivoAccounts},
+	{"raivo.zip", "raivo", raivoAccounts},
 }
 
 const freeOTPAccounts = `
@@ -158,6 +160,13 @@ totp Two|carol - second SHA1 6 30 0 {two}
 totp Only a field|dave SHA1 6 30 0 {field}
 type 0x00 |Number algorithm 0 0 0 0 PROBLEM its secret is not a text
 totp Gone|frank SHA1 6 30 0 PROBLEM it is in the trash: if it is still needed, take it out there and export again
+`
+
+const raivoAccounts = `
+totp GitHub|alice SHA256 8 60 0 {github}
+hotp Counting House|dave SHA1 6 0 7 {token}
+totp Odd|carol SHA1 6 0 0 PROBLEM no security key computes codes of this kind: "YANDEX"
+totp Broken|erin SHA1 6 0 0 PROBLEM it is not of the form that belongs there
 `
 
 func TestPrograms(t *testing.T) {
@@ -215,6 +224,8 @@ func TestProgramsErrors(t *testing.T) {
 		{"cut JSON", "proton-pass", `{"vaults": {`, "cut off"},
 		{"a cut archive", "proton-pass", string(fixture(t, "proton_pass.zip")[:300]), "cut off"},
 		{"cut JSON", "lastpass", `{"accounts": [`, "cut off"},
+		{"cut JSON", "raivo", `[{`, "cut off"},
+		{"an archive of unknown encryption", "raivo", strings.ReplaceAll(string(fixture(t, "raivo.zip")), "\x01\x99", "\x02\x99"), "does not say how it is encrypted"},
 	} {
 		_, err := Read([]byte(c.data), Options{Format: c.format, Password: password("test")})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -224,7 +235,7 @@ func TestProgramsErrors(t *testing.T) {
 }
 
 func TestProgramsPassword(t *testing.T) {
-	for _, name := range []string{"authy_encrypted.xml", "freeotp2.bin", "bitwarden_pbkdf2.json", "bitwarden_argon2.json", "proton_authenticator_encrypted.json"} {
+	for _, name := range []string{"authy_encrypted.xml", "freeotp2.bin", "bitwarden_pbkdf2.json", "bitwarden_argon2.json", "proton_authenticator_encrypted.json", "raivo.zip"} {
 		data := fixture(t, name)
 		if _, err := Read(data, Options{}); !errors.Is(err, ErrPasswordNeeded) {
 			t.Errorf("%s without a password: %v", name, err)
@@ -316,6 +327,7 @@ func TestProgramsCosts(t *testing.T) {
 		{"bitwarden_argon2.json", usualLimits, []string{`"kdfIterations": 2`, `"kdfIterations": 2000000`}, ErrLimit},
 		{"bitwarden_argon2.json", usualLimits, []string{`"kdfParallelism": 4`, `"kdfParallelism": 1000`}, errParameters},
 		{"proton_authenticator_encrypted.json", limits{memory: 19<<20 - 1, work: 1 << 30}, nil, ErrLimit},
+		{"raivo.zip", limits{work: 999}, nil, ErrLimit},
 	} {
 		data := fixture(t, c.file)
 		changed := []byte(strings.NewReplacer(c.change...).Replace(string(data)))
