@@ -34,12 +34,16 @@ func (a *Agent) rehearse(ctx context.Context, r api.AddRequest, seeds []*oath.Se
 	for i, n := range r.Accounts {
 		h.cast(n, seeds[i], len(r.To) > 1)
 	}
-	if err := h.choose(r); err != nil {
+	err := h.choose(r)
+	if err != nil && api.CodeOf(err) != api.CodeNotAdopted {
 		return api.Report{}, err
 	}
 	report := api.Report{Complete: true}
 	for i, it := range h.of {
-		if it != nil {
+		switch {
+		case it != nil && err != nil:
+			h.reports[i].Error = cardError(err, "cannot add %s", h.reports[i].Label)
+		case it != nil:
 			h.outcomes(it, &h.reports[i])
 		}
 		report.Complete = report.Complete && it != nil && h.reports[i].Proved >= h.reports[i].Wanted
@@ -53,7 +57,7 @@ func (h *rehearsal) cast(n api.NewAccount, seed *oath.Secret, several bool) {
 	r := api.AccountReport{Label: oath.Account{Issuer: n.Issuer, Name: n.Name}.Label()}
 	it, err := h.a.newItem(n, seed)
 	if err == nil {
-		r.Fingerprint = hex.EncodeToString(it.prints.full)
+		r.Fingerprint, r.Account = hex.EncodeToString(it.prints.full), h.a.accountWith(it.prints)
 		err = cmp.Or(h.differs(it), h.a.checkName(h.v, it))
 	}
 	if err == nil && several && it.account.Type == oath.HOTP {
@@ -88,7 +92,7 @@ func (h *rehearsal) outcomes(it *item, r *api.AccountReport) {
 		o := api.Outcome{Key: key, KeyLabel: k.Label, Soft: k.Soft, State: api.CopyMissing}
 		if c, existed := it.have[key]; existed {
 			o.State, o.Existed = api.CopyState(c.State), true
-			r.Account, r.Proved = c.Account, r.Proved+1
+			r.Proved++
 		} else if err := h.fits(k, it); err != nil {
 			o.Error = cardError(err, "cannot write %s to %s", r.Label, k.Label)
 		}
@@ -100,6 +104,18 @@ func (h *rehearsal) outcomes(it *item, r *api.AccountReport) {
 			r.Warnings = append(r.Warnings, fmt.Sprintf("the same seed is known as %s; it is one account", acc.label))
 		}
 	}
+}
+
+// accountWith returns the id of the account that is known to have a seed, "" for none.
+func (a *Agent) accountWith(p prints) string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, seed := range a.book.seedsOf(p) {
+		if row, known := a.book.accountOfSeed(seed); known {
+			return row.ID
+		}
+	}
+	return ""
 }
 
 // fits says why a key cannot take an item beside those that came before it, and counts those that it can.

@@ -87,7 +87,7 @@ func TestDryRun(t *testing.T) {
 	wantFates(t, got,
 		"New:me, main new, spare new", "GitHub:me, main proved, spare proved", "Box:me, main proved, spare new", "Taken:me exists",
 		"Hub:you exists_same", "New:me exists", "Again:me exists_same", "Counted:me, main new", "Long:"+strings.Repeat("n", 60)+" bad_request", "Odd:me bad_request")
-	if got.Complete || got.Accounts[1].Account == "" || got.Accounts[0].Account != "" || got.Accounts[1].Wanted != 2 || got.Accounts[1].Proved != 2 {
+	if got.Complete || got.Accounts[1].Account == "" || got.Accounts[2].Account == "" || got.Accounts[0].Account != "" || got.Accounts[1].Wanted != 2 || got.Accounts[1].Proved != 2 {
 		t.Errorf("%+v", got)
 	}
 	prints := map[string]int{}
@@ -126,8 +126,8 @@ func TestDryRunSaysTheSameAsAdd(t *testing.T) {
 
 func TestDryRunWithoutKeys(t *testing.T) {
 	r := newRig(t)
-	_, err := r.add(api.AddRequest{Accounts: []api.NewAccount{first}, DryRun: true})
-	wantCode(t, err, api.CodeNotAdopted)
+	wantFates(t, r.rehearse(api.AddRequest{Accounts: []api.NewAccount{first, with(first, func(a *api.NewAccount) { a.Digits = 5 })}}),
+		"GitHub:me not_adopted", "GitHub:me bad_request")
 }
 
 func TestDryRunOfALockedKey(t *testing.T) {

@@ -252,6 +252,7 @@ type Outcome struct {
 
 // AccountReport is what became of one account.
 type AccountReport struct {
+	// Account is its id; with a dry run it is empty where no account has the seed yet.
 	Account  string    `json:"account"`
 	Label    string    `json:"label"`
 	Outcomes []Outcome `json:"outcomes"`
