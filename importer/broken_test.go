@@ -91,10 +91,10 @@ func TestCutOff(t *testing.T) {
 	for _, data := range allFixtures(t) {
 		for i := range 8 {
 			at := len(data) * i / 8
-			checkRead(t, data[:at])
+			checkRead(t, data[:at], "")
 			damaged := bytes.Clone(data)
 			damaged[at] ^= 0x15
-			checkRead(t, damaged)
+			checkRead(t, damaged, "")
 		}
 	}
 }
@@ -121,10 +121,10 @@ var seedsOfFixtures = []string{
 }
 
 // checkRead reads with costs that a test can pay, and looks at what comes back.
-func checkRead(t *testing.T, data []byte) {
+func checkRead(t *testing.T, data []byte, format string) {
 	t.Helper()
 	before := bytes.Clone(data)
-	export, err := read(data, Options{Password: password("test")}, limits{memory: 2 << 20, work: 3_000})
+	export, err := read(data, Options{Format: format, Password: password("test")}, limits{memory: 2 << 20, work: 3_000})
 	defer export.Wipe()
 	if err != nil {
 		checkError(t, err)
@@ -244,10 +244,12 @@ func TestBroken(t *testing.T) {
 	}
 }
 
-// FuzzRead gives every format whatever comes along, with a password at hand.
+// FuzzRead gives every format whatever comes along, with a password at hand. Number 0 finds out the format.
 func FuzzRead(f *testing.F) {
-	for _, data := range allFixtures(f) {
-		f.Add(data)
+	list := append([]Format{{}}, Formats()...)
+	for i, data := range allFixtures(f) {
+		f.Add(data, byte(0))
+		f.Add(data[:min(len(data), 200)], byte(i))
 	}
-	f.Fuzz(func(t *testing.T, data []byte) { checkRead(t, data) })
+	f.Fuzz(func(t *testing.T, data []byte, number byte) { checkRead(t, data, list[int(number)%len(list)].Name) })
 }

@@ -1,9 +1,9 @@
 package importer
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"fmt"
+	"strings"
 
 	"github.com/oathd/oathd/oath"
 )
@@ -49,14 +49,14 @@ func read2FAS(in *input) ([]Entry, error) {
 
 // open2FAS decrypts "ciphertext:salt:iv", each in base64.
 func open2FAS(in *input, text string) ([]byte, error) {
-	parts := bytes.Split([]byte(text), []byte(":"))
+	parts := strings.Split(text, ":")
 	if len(parts) != 3 {
 		return nil, fmt.Errorf("its encrypted services have %d parts, there must be 3", len(parts))
 	}
 	var decoded [3][]byte
 	for i, what := range []string{"encrypted text", "salt", "initialization vector"} {
 		var err error
-		if decoded[i], err = fromBase64(what, string(parts[i])); err != nil {
+		if decoded[i], err = fromBase64(what, parts[i]); err != nil {
 			return nil, err
 		}
 	}
