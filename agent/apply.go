@@ -140,6 +140,9 @@ func (j *applying) proveThere(ctx context.Context, s api.PlanStep) {
 // refused reports on a step that could not be done.
 func (j *applying) refused(s api.PlanStep, state api.CopyState, err *api.Error) api.Report {
 	o := api.Outcome{Key: s.Key, KeyLabel: s.KeyLabel, State: state, Error: err}
+	if k := j.a.view.Load().keys[s.Key]; k != nil {
+		o.Soft = k.Soft
+	}
 	return api.Report{Accounts: []api.AccountReport{{Account: s.Account, Label: s.Label, Outcomes: []api.Outcome{o}}}}
 }
 

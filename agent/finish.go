@@ -20,7 +20,9 @@ type finishing struct {
 	who Caller
 	// discard drops attempts to write what can't be written without its seed.
 	discard bool
-	steps   teller
+	// opens says that what is absent is written from the escrow next: it is no failure yet.
+	opens bool
+	steps teller
 	// labels are the names of the accounts before anything is done: some will be gone.
 	labels map[string]string
 
@@ -193,7 +195,7 @@ func (f *finishing) conclude(v *visit, done []finished) {
 	f.outcomes = append(f.outcomes, done...)
 	f.mu.Unlock()
 	for _, one := range done {
-		if one.err != nil {
+		if one.err != nil && !(f.opens && one.state == api.CopyMissing) {
 			f.say(api.StepFailed, one.intent, f.explain(one))
 		}
 	}

@@ -183,7 +183,7 @@ func (a *Agent) ResumeWith(ctx context.Context, who Caller, r api.ResumeRequest,
 	if err := brought(secrets, 1); err != nil {
 		return api.Report{}, err
 	}
-	first, err := a.Resume(ctx, who, api.ResumeRequest{}, step)
+	first, err := a.resume(ctx, &finishing{a: a, who: who, opens: true, steps: teller{step: step}})
 	absent := a.absentCopies()
 	if err != nil || len(absent) == 0 {
 		return first, err

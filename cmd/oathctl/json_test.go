@@ -51,7 +51,7 @@ var printed = map[string][]any{
 	"password clear":           {api.Key{}},
 	"password set":             {api.Key{}},
 	"password unlock":          {api.Key{}},
-	"plan":                     {api.Plan{}},
+	"plan":                     {api.Plan{}, api.Line{}},
 	"remove":                   {api.Report{}},
 	"rename":                   {api.Report{}},
 	"restore":                  {api.Line{}},

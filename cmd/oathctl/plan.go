@@ -3,50 +3,93 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath"
 )
 
+// planOptions are what plan was asked for.
+type planOptions struct {
+	api.PlanRequest
+	with withFlag
+	yes  bool
+}
+
 func (a *app) planCommand() *cobra.Command {
-	var r api.PlanRequest
+	var o planOptions
 	c := &cobra.Command{
 		Use:   "plan",
-		Short: "Say what to write where, so that every account has its copies in different places",
-		Long: `Says what to write to which key, so that every account has as many copies as are wanted, on few keys,
-with few moves, and no two of them at one site or with one holder ("oathctl key site", "holder").
-Nothing is changed: "oathctl restore" and the others carry it out. Where it cannot be done, it says
-what would help, and ends with status 7.
+		Short: "Give every account its copies in different places",
+		Long: `Shows what to write to which key, so that every account has as many copies as are wanted, on few keys,
+with few moves, and no two of them at one site or with one holder ("oathctl key site", "holder"). Then
+it asks whether to carry it out: the seeds come from the escrow, each copy is proved, and a copy that
+moves is removed once the other one is proved. Broken off, "oathctl plan" has the rest. Where it cannot
+be done, it says what would help, and ends with status 7.
 
 Sites and holders are kept apart (never two copies of an account in one place), spread (never all of
 them), apart if that costs nothing (prefer), or they make no difference (ignore).`,
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return a.plan(c.Context(), r) },
+		RunE: func(c *cobra.Command, _ []string) error { return a.plan(c.Context(), o) },
 	}
-	c.Flags().StringVar((*string)(&r.Sites), "sites", string(api.ApartAlways), "how sites matter: apart, spread, prefer, ignore")
-	c.Flags().StringVar((*string)(&r.Holders), "holders", string(api.ApartAlways), "how holders matter: apart, spread, prefer, ignore")
-	c.Flags().IntVar(&r.Copies, "copies", 0, "how many copies each account is to have; else as many as are wanted of it")
-	c.Flags().StringSliceVar(&r.Without, "without", nil, "keys to do without, as if they were lost")
+	o.with.add(c)
+	c.Flags().BoolVarP(&o.yes, "yes", "y", false, "carry it out, ask nothing")
+	c.Flags().StringVar((*string)(&o.Sites), "sites", string(api.ApartAlways), "how sites matter: apart, spread, prefer, ignore")
+	c.Flags().StringVar((*string)(&o.Holders), "holders", string(api.ApartAlways), "how holders matter: apart, spread, prefer, ignore")
+	c.Flags().IntVar(&o.Copies, "copies", 0, "how many copies each account is to have; else as many as are wanted of it")
+	c.Flags().StringSliceVar(&o.Without, "without", nil, "keys to do without, as if they were lost")
 	rules := completeWords("apart", "spread", "prefer", "ignore")
 	completes(c, map[string]completion{"sites": rules, "holders": rules, "without": a.completeKeyList})
 	return c
 }
 
-func (a *app) plan(ctx context.Context, r api.PlanRequest) error {
-	p, err := a.client.Plan(ctx, r)
+func (a *app) plan(ctx context.Context, o planOptions) error {
+	p, err := a.client.Plan(ctx, o.PlanRequest)
 	if err != nil {
 		return err
 	}
 	if err := a.term.answer(p, planLines(p, a.term.columns)); err != nil {
 		return err
 	}
-	if len(p.Unmet) > 0 {
+	if len(p.Steps) > 0 {
+		err = a.mayApply(ctx, o, p)
+	}
+	if err == nil && len(p.Unmet) > 0 {
 		return ended(exitPartly)
 	}
-	return nil
+	return err
+}
+
+// mayApply carries a plan out, if it is to be.
+func (a *app) mayApply(ctx context.Context, o planOptions, p api.Plan) error {
+	if !o.yes && (a.term.json || !a.term.asks || !a.term.outTTY) {
+		a.term.say("nothing was changed; --yes carries it out")
+		return nil
+	}
+	if !o.yes {
+		if yes, err := a.term.confirm(ctx, "Carry it out?"); err != nil || !yes {
+			return err
+		}
+	}
+	r := api.ApplyRequest{Plan: o.PlanRequest, ID: p.ID, WaitSeconds: a.wait.seconds(a.term.asks)}
+	asking := &prompts{a: a}
+	defer asking.close()
+	var secret *oath.Secret
+	if slices.ContainsFunc(p.Steps, func(s api.PlanStep) bool { return s.Kind == api.PlanPut }) {
+		open, err := a.opener(ctx, o.with, asking)
+		if err != nil {
+			return err
+		}
+		defer open.wipe()
+		r.Opener, secret = &open.Opener, open.secret
+	}
+	return a.follow(ctx, ", was there before", func(ctx context.Context, step func(api.Step)) (api.Report, error) {
+		return a.client.Apply(ctx, r, secret, step)
+	})
 }
 
 // planLines lists the steps key by key, what cannot be done, and what would help.
@@ -68,16 +111,10 @@ func planLines(p api.Plan, columns int) []string {
 	return append(lines, "", planSummary(p))
 }
 
-// stepsHead says what is to be done with the accounts below it, and by which command.
+// stepsHead says what is to be done with the accounts below it.
 func stepsHead(s api.PlanStep) string {
-	head, command := "Prove on "+s.KeyLabel+":", "oathctl verify NAME --touch --key "+s.KeyLabel
-	switch s.Kind {
-	case api.PlanPut:
-		head, command = "Write to "+s.KeyLabel+":", "oathctl restore --to "+s.KeyLabel+" NAME…"
-	case api.PlanRemove:
-		head, command = "Then remove from "+s.KeyLabel+":", "oathctl remove NAME --key "+s.KeyLabel
-	}
-	return ink.Paint(ink.Bold, head) + "  " + ink.Paint(ink.Dim, command)
+	words := map[api.PlanStepKind]string{api.PlanProve: "Prove on ", api.PlanPut: "Write to ", api.PlanRemove: "Then remove from "}[s.Kind]
+	return ink.Paint(ink.Bold, words+s.KeyLabel+":")
 }
 
 // planReasons are the words for what accounts lack.

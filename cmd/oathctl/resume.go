@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -16,7 +18,8 @@ func (a *app) resumeCommand() *cobra.Command {
 		Short: "Finish what was broken off",
 		Long: `Looks at everything that was begun and not finished: a pulled key, a crash, a key that was not
 there. What landed on a key is proved and kept, renames and removals are carried out. What did not
-land needs its seed once more: add the account again, or drop the attempt with --discard.`,
+land needs its seed once more: it is written from the escrow, if --with says what opens it. Without an
+escrow add the account again, or drop the attempt with --discard.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.resume(c.Context(), w, r) },
 	}
@@ -26,14 +29,38 @@ land needs its seed once more: add the account again, or drop the attempt with -
 }
 
 func (a *app) resume(ctx context.Context, w withFlag, r api.ResumeRequest) error {
-	if w.value == "" {
-		return a.resumed(ctx, func(ctx context.Context, step func(api.Step)) (api.Report, error) {
-			return a.client.Resume(ctx, r, step)
-		})
-	}
-	if r.Discard {
+	if w.value != "" && r.Discard {
 		return usagef("", "cannot use both --with and --discard")
 	}
+	if w.value != "" {
+		return a.resumeWith(ctx, w)
+	}
+	inEscrow := false
+	err := a.resumed(ctx, func(ctx context.Context, step func(api.Step)) (api.Report, error) {
+		report, err := a.client.Resume(ctx, r, step)
+		inEscrow = lacksOpener(report)
+		return report, err
+	})
+	if !inEscrow || a.term.json || !a.term.asks {
+		return err
+	}
+	if yes, failed := a.term.confirm(ctx, "The escrow has the seeds of what is missing. Open it, and write them?"); failed != nil || !yes {
+		return cmp.Or(failed, err)
+	}
+	return a.resumeWith(ctx, w)
+}
+
+// lacksOpener reports whether something was not finished because the escrow was locked.
+func lacksOpener(r api.Report) bool {
+	return slices.ContainsFunc(r.Accounts, func(acc api.AccountReport) bool {
+		return slices.ContainsFunc(acc.Outcomes, func(o api.Outcome) bool {
+			return o.State == api.CopyMissing && o.Error != nil && o.Error.Code == api.CodeLocked
+		})
+	})
+}
+
+// resumeWith writes what is missing from the escrow.
+func (a *app) resumeWith(ctx context.Context, w withFlag) error {
 	p := &prompts{a: a}
 	defer p.close()
 	open, err := a.opener(ctx, w, p)
@@ -41,7 +68,7 @@ func (a *app) resume(ctx context.Context, w withFlag, r api.ResumeRequest) error
 		return err
 	}
 	defer open.wipe()
-	r.Opener = &open.Opener
+	r := api.ResumeRequest{Opener: &open.Opener}
 	return a.resumed(ctx, func(ctx context.Context, step func(api.Step)) (api.Report, error) {
 		return a.client.ResumeWith(ctx, r, open.secret, step)
 	})
