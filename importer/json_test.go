@@ -10,6 +10,7 @@ import (
 func FuzzJSON(f *testing.F) {
 	for _, text := range []string{
 		`{"a": [1, "x", null, {"b": "\"]"}], "a": 2}`, `[[], {}, "", [{}], -1.5e3 , true]`, ` [ "\u00e9\ud83d\ude00\ud800\n\\" ]`, `{"a":{"b":{"c":[1,2]}},"\u0061":1}`, `7`, `""`, `{`, `[1,]`,
+		`"\u00e9\ud83d\ude00 \ud800 \udc00 \ud800\u0041 \b\f\n\r\t\"\\\/"`,
 	} {
 		f.Add(text)
 	}

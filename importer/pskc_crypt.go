@@ -193,26 +193,35 @@ func (c *pskcCrypt) decipher(v *pskcValue) (*oath.Secret, error) {
 	return oath.CopySecret(padded.Bytes()[:padded.Len()-n]), nil
 }
 
-// number reads a counter or an interval: digits, or, encrypted, perhaps the bytes of a big-endian number. 0 if it is
-// not said.
+// number reads a counter or an interval. 0 if it is not said.
 func (c *pskcCrypt) number(v *pskcValue) (int64, error) {
-	if v.plain == nil && !v.encrypted() {
-		return 0, nil
-	}
-	text := bytes.TrimSpace(v.plain)
-	if v.encrypted() {
+	switch {
+	case v.encrypted():
 		plain, err := c.open(v)
 		if err != nil {
 			return 0, err
 		}
 		defer plain.Wipe()
-		text = plain.Bytes()
+		return bigEndian(plain.Bytes())
+	case v.plain == nil:
+		return 0, nil
 	}
+	n, err := strconv.ParseInt(string(v.plain), 10, 64)
+	if err != nil {
+		return 0, errNoNumber
+	}
+	return n, nil
+}
+
+var errNoNumber = errors.New("it is not a number")
+
+// bigEndian reads a number that was encrypted: its digits, or its bytes, of which programs make either.
+func bigEndian(text []byte) (int64, error) {
 	if n, err := strconv.ParseInt(string(text), 10, 64); err == nil {
 		return n, nil
 	}
-	if !v.encrypted() || len(text) == 0 || len(text) > 8 {
-		return 0, errors.New("it is not a number")
+	if len(text) == 0 || len(text) > 8 {
+		return 0, errNoNumber
 	}
 	var n uint64
 	for _, b := range text {
