@@ -3,14 +3,9 @@ package importer
 import (
 	"bytes"
 	"errors"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/oathd/oathd/oath"
 )
 
 // programs are the files that testdata/make_b.py makes, and what is in them. {x} stands for the seed that the script makes
@@ -244,70 +239,6 @@ func TestProgramsPassword(t *testing.T) {
 			t.Errorf("%s with a wrong one: %v", name, err)
 		}
 	}
-}
-
-// foreign are files of Aegis' tests: each holds those accounts of aegis_plain.json that keep keeps, after it has taken from
-// them what the format cannot express.
-var foreign = []struct {
-	file, format string
-	keep         func(a *oath.Account) bool
-}{
-	{"authy_plain.xml", "authy", func(a *oath.Account) bool {
-		keep := a.Type == oath.TOTP && !a.Steam()
-		a.Algorithm, a.Period = oath.SHA1, oath.DefaultPeriod
-		return keep
-	}},
-	{"freeotp_v2_api25.xml", "freeotp", isPlain},
-	{"freeotp_plus.json", "freeotp-plus", isPlain},
-	{"bitwarden.json", "bitwarden", func(a *oath.Account) bool {
-		if a.Steam() {
-			a.Name = "Test Steam"
-		}
-		return a.Type == oath.TOTP
-	}},
-	{"proton_authenticator.json", "proton-authenticator", func(a *oath.Account) bool { return a.Type == oath.TOTP && isPlain(a) }},
-}
-
-func isPlain(a *oath.Account) bool { return !a.Steam() }
-
-func TestForeignExports(t *testing.T) {
-	for _, row := range foreign {
-		all := readForeign(t, "aegis_plain.json")
-		var want []string
-		for _, e := range all.Entries {
-			if row.keep(&e.Account) {
-				want = append(want, line(e))
-			}
-		}
-		export := readForeign(t, row.file)
-		got := slices.Sorted(strings.SplitSeq(strings.TrimSpace(lines(export.Entries)), "\n"))
-		if slices.Sort(want); export.Format != row.format || !slices.Equal(got, want) {
-			t.Errorf("%s: %q, got %q, want %q", row.file, export.Format, got, want)
-		}
-		all.Wipe()
-		export.Wipe()
-	}
-}
-
-// readForeign reads an export that another program made; it is no part of this repository.
-func readForeign(t *testing.T, name string) Export {
-	t.Helper()
-	dir := os.Getenv("OATHD_SAMPLES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "shared", "samples")
-	}
-	data, err := os.ReadFile(filepath.Join(dir, "imports", name))
-	if err != nil && os.Getenv("CI") == "" {
-		t.Skipf("%v: put the samples there, or name their folder in OATHD_SAMPLES", err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	export, err := Read(data, Options{Password: password("test")})
-	if err != nil {
-		t.Fatalf("%s: %v", name, err)
-	}
-	return export
 }
 
 // TestProgramsCosts has exports ask for hashes that nobody could wait for, or has memory for.

@@ -28,6 +28,13 @@ var othersExports = []struct {
 	{"2fas_authenticator_encrypted_v3.2fas", "2fas", []string{mason, james, elijah, issuu, benjamin, wwe}},
 	{"andotp_encrypted.bin", "andotp", []string{mason, james, elijah, issuu, benjamin, wwe, sophia}},
 	{"stratum_encrypted.bin", "stratum", []string{mason, james, elijah, issuu, benjamin, wwe, sophia}},
+	{"authy_plain.xml", "authy", []string{
+		mason, "totp SPDX|James SHA1 7 30 0 5OM4WOOGPLQEF6UGN3CPEOOLWU", "totp Airbnb|Elijah SHA1 8 30 0 7ELGJSGXNCCTV3O6LKJWYFV2RA",
+	}},
+	{"bitwarden.json", "bitwarden", []string{mason, james, elijah, "totp Steam|Test Steam SHA1 6 30 0 JRZCL47CMXVOQMNPZR2F7J4RGI"}},
+	{"freeotp_plus.json", "freeotp-plus", []string{wwe, benjamin, issuu, elijah, james, mason}},
+	{"freeotp_v2_api25.xml", "freeotp", []string{benjamin, elijah, wwe, james, issuu, mason}},
+	{"proton_authenticator.json", "proton-authenticator", []string{mason, james, elijah}},
 	{"ente_auth.txt", "otpauth", []string{benjamin, elijah, sophia, mason, issuu, james, wwe}},
 }
 
