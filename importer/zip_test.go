@@ -8,7 +8,7 @@ import (
 )
 
 // zipOf makes an archive with one file.
-func zipOf(t *testing.T, header zip.FileHeader, content []byte) []byte {
+func zipOf(t testing.TB, header zip.FileHeader, content []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
 	w := zip.NewWriter(&b)
