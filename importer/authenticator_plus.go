@@ -19,9 +19,16 @@ import (
 var authenticatorPlus = format{
 	Format: Format{Name: "authenticator-plus", Program: "Authenticator Plus", Kind: "zip, SQLCipher", Encrypted: true},
 	detect: func(in *input) bool {
-		return in.packed(plusList) != nil || in.hasTable(plusTable, "original_name", "category") || isSQLCipher(in.data)
+		return in.packed(plusList) != nil || in.hasTable(plusTable, "original_name", "category")
 	},
 	read: readPlus,
+}
+
+// authenticatorPlusDatabase is its encrypted database.
+var authenticatorPlusDatabase = format{
+	Format: authenticatorPlus.Format,
+	detect: func(in *input) bool { return isSQLCipher(in.data) },
+	read:   readPlus,
 }
 
 const (

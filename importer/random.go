@@ -3,7 +3,7 @@ package importer
 import "unicode/utf8"
 
 // random are the formats that look like random bytes. They are looked for last, and all tried.
-var random = []format{andOTPEncrypted, otpClientOld}
+var random = []format{andOTPEncrypted, authenticatorPlusDatabase, otpClientOld}
 
 // magics are the beginnings of files that are certainly something else.
 var magics = []string{
