@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/xml"
 	"maps"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,6 +84,35 @@ func TestTenThousandAccountsOfApps(t *testing.T) {
 			readMany(t, format, []byte(form(t, n)), n)
 		})
 	}
+}
+
+// TestInProportion wants four times as many accounts to take four times as many allocations: what is looked at again and
+// again for each account would show.
+func TestInProportion(t *testing.T) {
+	forms := maps.Clone(manyApps)
+	for name, form := range many {
+		forms[name] = func(_ testing.TB, n int) string { return form(n) }
+	}
+	for name, form := range forms {
+		few, all := allocations(t, form(t, 500)), allocations(t, form(t, 2000))
+		if all > 4*few+few/2 {
+			t.Errorf("%s: %d allocations for 500 accounts, %d for 2000", name, few, all)
+		}
+	}
+}
+
+// allocations counts what reading an export takes from the heap.
+func allocations(t *testing.T, data string) uint64 {
+	t.Helper()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	e, err := Read([]byte(data), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Wipe()
+	runtime.ReadMemStats(&after)
+	return after.Mallocs - before.Mallocs
 }
 
 // TestMany wants each format to be read by the thousands in the tests above.
