@@ -84,3 +84,12 @@ func build(o Options, s *state, save func(state) error) (*Key, error) {
 	k.Power(true)
 	return k, nil
 }
+
+// Clone returns another key with k's options and all that k keeps without power. From then on they are two, so that
+// something can be tried over and over from one state.
+func (k *Key) Clone() (*Key, error) {
+	k.mu.Lock()
+	s := k.state.clone()
+	k.mu.Unlock()
+	return build(k.options, &s, nil)
+}

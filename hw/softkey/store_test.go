@@ -133,3 +133,20 @@ func TestStoreRefuses(t *testing.T) {
 		t.Error("a state that cannot be written is no error")
 	}
 }
+
+// TestClone: a clone has what the key has, and from then on neither changes the other.
+func TestClone(t *testing.T) {
+	k, c := open(t, Options{Serial: 7, Personality: "yubikey-5.4"})
+	c.ok(c.put(totp("one")))
+	twin, err := k.Clone()
+	if err != nil || twin.Serial() != 7 || twin.Personality() != k.Personality() {
+		t.Fatalf("%v, %d, %s", err, twin.Serial(), twin.Personality())
+	}
+	d := client{TB: t, card: twin}
+	c.ok(c.put(totp("two")))
+	d.ok(d.selectOATH())
+	d.ok(d.delete("one"))
+	if mine, its := c.names(), d.names(); !slices.Equal(mine, []string{"one", "two"}) || len(its) != 0 {
+		t.Errorf("the key has %q, its clone %q", mine, its)
+	}
+}
