@@ -84,6 +84,14 @@ type daemon struct {
 // start runs oathd from bin with the environment and arguments, and returns when it is ready. It ends with the test.
 func start(t testing.TB, bin string, env []string, args ...string) *daemon {
 	t.Helper()
+	d := prepare(t, bin, env)
+	d.run(args)
+	return d
+}
+
+// prepare makes a place for an oathd that does not run yet.
+func prepare(t testing.TB, bin string, env []string) *daemon {
+	t.Helper()
 	dir, err := os.MkdirTemp("", "oathd") // t.TempDir's names are too long for a socket
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +100,6 @@ func start(t testing.TB, bin string, env []string, args ...string) *daemon {
 	d.env = append(slices.DeleteFunc(env, func(s string) bool { return strings.HasPrefix(s, "OATHD_") }),
 		"XDG_RUNTIME_DIR="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "DBUS_SESSION_BUS_ADDRESS=", "GORACE=atexit_sleep_ms=0")
 	d.client = &client.Client{Socket: filepath.Join(dir, "oathd", "oathd.sock")}
-	d.run(args)
 	t.Cleanup(func() {
 		d.stop(syscall.SIGTERM)
 		_ = os.RemoveAll(dir)
