@@ -64,9 +64,6 @@ func readFreeOTP2(in *input) ([]Entry, error) {
 
 func openFreeOTPMaster(in *input, text []byte) (*oath.Secret, error) {
 	var m freeOTPMaster
-	if err := checkJSON(text); err != nil {
-		return nil, fmt.Errorf("cannot read its master key: %w", err)
-	}
 	if err := unmarshal(text, &m); err != nil {
 		return nil, fmt.Errorf("cannot read its master key: %w", err)
 	}
@@ -101,8 +98,8 @@ func (k *freeOTPKey) open(key *oath.Secret) (*oath.Secret, error) {
 }
 
 func freeOTP2Entry(master *oath.Secret, locked, token []byte) Entry {
-	if err := checkJSON(token); err != nil {
-		return Entry{Problem: fmt.Errorf("cannot read what it is: %w", err)}
+	if token == nil {
+		return Entry{Problem: errors.New("there is its secret, but not what it is for")}
 	}
 	return jsonEntry(token, func(t *freeOTPToken) Entry {
 		r := t.record(0)
@@ -117,7 +114,7 @@ func openFreeOTPSeed(master *oath.Secret, locked []byte) (*oath.Secret, error) {
 		Key string `json:"key"`
 	}
 	var k freeOTPKey
-	if checkJSON(locked) != nil || unmarshal(locked, &outer) != nil || checkJSON([]byte(outer.Key)) != nil || unmarshal([]byte(outer.Key), &k) != nil {
+	if unmarshal(locked, &outer) != nil || unmarshal([]byte(outer.Key), &k) != nil {
 		return nil, errors.New("cannot read its encrypted secret")
 	}
 	seed, err := k.open(master)

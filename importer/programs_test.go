@@ -46,7 +46,7 @@ totp Odd|frank algorithm 0 6 30 0 PROBLEM unknown algorithm "SHA384": it is SHA1
 totp Steam|erin SHA1 6 30 0 {steam}
 totp GitHub|alice SHA256 8 60 0 PROBLEM the master key does not decrypt its secret
 totp Plain|éve 😀 SHA1 6 30 0 PROBLEM cannot read its encrypted secret
-type 0x00 | algorithm 0 0 0 0 PROBLEM cannot read what it is: it is cut off, or no JSON
+type 0x00 | algorithm 0 0 0 0 PROBLEM there is its secret, but not what it is for
 `},
 	{"freeotp_plus.json", "freeotp-plus", freeOTPAccounts},
 	{"bitwarden.json", "bitwarden", bitwardenAccounts},
