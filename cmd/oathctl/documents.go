@@ -63,6 +63,90 @@ type runbookText struct {
 	Text string    `json:"text"`
 }
 
+// formats is the document of "oathctl import --list-formats".
+type formats struct {
+	Formats []importFormat `json:"formats"`
+}
+
+// importFormat is a format that "oathctl import" reads.
+type importFormat struct {
+	// Name is what --format takes, Program what people call the program that writes it, Kind what its files are.
+	Name    string `json:"name"`
+	Program string `json:"program"`
+	Kind    string `json:"kind"`
+	// Encrypted says that its encrypted exports are read too.
+	Encrypted bool `json:"encrypted"`
+}
+
+// imports is what "oathctl import" found in files, and what would become of it; all of a dry run, else the first line.
+type imports struct {
+	Files    []importedFile    `json:"files"`
+	Accounts []importedAccount `json:"accounts"`
+	// Missing are the pictures that are missing of exports that were divided over several.
+	Missing []missingParts `json:"missing,omitempty"`
+	// Helps are what would make room for accounts that do not fit: any one of these would do.
+	Helps []api.PlanChange `json:"helps,omitempty"`
+}
+
+// importedFile is a file that was read, or could not be.
+type importedFile struct {
+	File     string     `json:"file"`
+	Format   string     `json:"format,omitempty"`
+	Program  string     `json:"program,omitempty"`
+	Accounts int        `json:"accounts"`
+	Error    *api.Error `json:"error,omitempty"`
+}
+
+// importedAccount is an account in a file.
+type importedAccount struct {
+	// File and Number say where it is, from 1.
+	File   string `json:"file"`
+	Number int    `json:"number"`
+	Issuer string `json:"issuer"`
+	Name   string `json:"name"`
+	// Renamed is its "issuer:name" in the file, where that is another.
+	Renamed   string `json:"renamed,omitempty"`
+	Type      string `json:"type,omitempty"`
+	Algorithm string `json:"algorithm,omitempty"`
+	Digits    int    `json:"digits,omitempty"`
+	Period    int    `json:"period,omitempty"`
+	Counter   uint32 `json:"counter,omitempty"`
+	Fate      fate   `json:"fate"`
+	// Reason and Hint are for people.
+	Reason string `json:"reason,omitempty"`
+	Hint   string `json:"hint,omitempty"`
+	// Account is the id of the account that is known to have the same seed.
+	Account string `json:"account,omitempty"`
+	// Fingerprint is the same for the same seed, type, algorithm, digits and period, as far as one ledger is asked.
+	Fingerprint string `json:"fingerprint,omitempty"`
+	// Keys are those that have it, or would get it.
+	Keys []api.Outcome `json:"keys,omitempty"`
+	// URI is the otpauth URI, with --show-uri: the seed is in it.
+	URI string `json:"uri,omitempty"`
+}
+
+// fate is what would become of an account in a file.
+type fate string
+
+// The fates.
+const (
+	fateNew        fate = "new"        // it would be written
+	fateThere      fate = "there"      // all its copies are there, with the same seed
+	fateDuplicate  fate = "duplicate"  // it is in the files once more
+	fateConflict   fate = "conflict"   // an account of its name is there with another seed, or in the files
+	fateImpossible fate = "impossible" // no key, or not this one, can hold it
+	fateFull       fate = "full"       // there is no room
+	fateBlocked    fate = "blocked"    // something else is in the way, e.g. a locked key
+	fateLeftOut    fate = "left_out"   // you said so
+)
+
+// missingParts are pictures that are missing.
+type missingParts struct {
+	// Of is how many there are; Parts are the missing ones, from 1.
+	Of    int   `json:"of"`
+	Parts []int `json:"parts"`
+}
+
 // asJSON is the flag --json, alone or with the version of the documents that is wanted.
 type asJSON struct{ on *bool }
 
