@@ -22,7 +22,7 @@ demo: ## two soft keys, one seed, proved; needs no hardware
 fresh: ## the README, word by word, in bare systems of Debian 12 and 13 (root, network, 15 minutes)
 	@scripts/fresh
 
-bench: ## everything that is promised in numbers, measured in one run: docs/benchmarks.md (four minutes)
+bench: ## everything that is promised in numbers, measured in one run: docs/benchmarks.md (five minutes)
 	@scripts/deps build test
 	@scripts/bench
 

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -163,44 +162,5 @@ func BenchmarkIdle(b *testing.B) {
 		row(b, "idle for 60 s, two keys behind pcscd, on a bus: voluntary context switches of all threads",
 			fmt.Sprint(n), "", "", fmt.Sprint("at most ", maxSwitches), n <= maxSwitches)
 		row(b, "and resident memory", fmt.Sprintf("%.1f MiB", memory), "", "", fmt.Sprintf("at most %d MiB", maxMemory), memory <= maxMemory)
-	}
-}
-
-// BenchmarkStart starts the daemon with two soft keys of its own, until it says that it is ready.
-func BenchmarkStart(b *testing.B) {
-	const limit = 50 * time.Millisecond
-	arguments := []string{"--soft-keys", "2"}
-	d := start(b, release(b), os.Environ(), arguments...)
-	for b.Loop() {
-		var starts []time.Duration
-		for range 25 {
-			d.stop(syscall.SIGTERM)
-			starts = append(starts, took(func() { d.run(arguments) }))
-		}
-		ready := median(starts)
-		b.ReportMetric(float64(ready)/float64(time.Millisecond), "ms")
-		row(b, "start to ready, soft keys", words(ready), "", "", "at most "+words(limit), ready <= limit)
-	}
-}
-
-// BenchmarkBare takes a code from oathctl, which finds it in the daemon's memory, and runs a bare program that connects to
-// the same socket and prints a line.
-func BenchmarkBare(b *testing.B) {
-	d := start(b, release(b), os.Environ(), "--soft-keys", "1")
-	d.present(fmt.Sprint(firstSoft))
-	name, dir := d.stock(b, firstSoft, 1)[0], b.TempDir()
-	compile(b, dir, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0", "./e2e/testdata/bare")
-	for b.Loop() {
-		inTurn(300,
-			func(int) time.Duration { return took(func() { d.do("code", name) }) },
-			func(int) time.Duration {
-				bare := exec.Command(filepath.Join(dir, "bare"), d.client.Socket)
-				return took(func() {
-					if out, err := bare.Output(); err != nil || len(out) == 0 {
-						b.Fatalf("%v, %s", err, out)
-					}
-				})
-			},
-		).atMost(b, 1.8, "`oathctl code NAME`, warm, whole process, beside a bare static Go program that connects and prints a line")
 	}
 }
