@@ -1,7 +1,7 @@
 # The way in. Each target is one small script in scripts/; `make help` lists them.
 
 .DEFAULT_GOAL := build
-.PHONY: help build test demo fresh bench fuzz clean
+.PHONY: help build test demo fresh bench fuzz packages clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
@@ -30,5 +30,9 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	@scripts/deps build
 	@scripts/fuzz
 
+packages: ## deb, rpm and Arch packages for amd64 and arm64, in dist/
+	@scripts/deps build packages
+	@scripts/packages
+
 clean: ## removes what make built
-	rm -rf bin
+	rm -rf bin dist

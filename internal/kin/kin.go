@@ -12,16 +12,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Find returns the path of a program: the one beside ours, else the first in PATH, or an error that
+// libexec is where packages put the programs, seen from the directory of ours (Filesystem Hierarchy Standard 3.0, 4.7).
+const libexec = "../libexec/oathd"
+
+// Find returns the path of a program: the one beside ours or in libexec, else the first in PATH, or an error that
 // wraps exec.ErrNotFound.
 func Find(name string) (string, error) {
 	if strings.Contains(name, "/") {
 		return "", fmt.Errorf("cannot start %q: %w", name, exec.ErrNotFound)
 	}
 	if self, err := os.Executable(); err == nil {
-		path := filepath.Join(filepath.Dir(self), name)
-		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return path, nil
+		for _, dir := range []string{".", libexec} {
+			path := filepath.Join(filepath.Dir(self), dir, name)
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+				return path, nil
+			}
 		}
 	}
 	path, err := exec.LookPath(name)

@@ -12,6 +12,10 @@ const (
 	BusKeys     = BusPath + "/keys"
 	BusAccounts = BusPath + "/accounts"
 
+	// BusSearch is the object that GNOME's shell searches, BusRunner that of KDE's.
+	BusSearch = BusPath + "/SearchProvider"
+	BusRunner = BusPath + "/Runner"
+
 	// BusManager is the interface of the object at BusPath.
 	BusManager = BusName + ".Manager"
 	// BusKey is the interface of keys, BusAccount that of accounts.
