@@ -113,15 +113,25 @@ func (e *andOTPEntry) named(issuer, name string) Entry {
 // src/backup/legacy.rs): andOTP's, but that the issuer is the first tag. What it writes today is read as aegis or otpauth.
 var gnomeAuthenticator = format{
 	Format: Format{Name: "gnome-authenticator", Program: "GNOME Authenticator", Kind: "JSON"},
-	detect: func(in *input) bool {
-		return andOTP.detect(in) && in.array("tags") && !in.outline().keys["issuer"] && !in.has(" - ")
-	},
+	detect: func(in *input) bool { return andOTP.detect(in) && in.array("tags") && looksLikeGNOME(in) },
 	read: func(in *input) ([]Entry, error) {
 		if err := checkJSON(in.data); err != nil {
 			return nil, err
 		}
 		return jsonEntries(in.data, (*andOTPEntry).gnome), nil
 	},
+}
+
+// looksLikeGNOME tells its backup from those of andOTP's first versions, which have no issuer either: they put it into
+// the label, and write when an account was used, which GNOME's does not know.
+func looksLikeGNOME(in *input) bool {
+	var first struct {
+		Issuer   *string  `json:"issuer"`
+		LastUsed int64    `json:"last_used"`
+		Tags     []string `json:"tags"`
+	}
+	err := unmarshal(firstItem(in.data), &first)
+	return err == nil && first.Issuer == nil && first.LastUsed == 0 && len(first.Tags) > 0 && !in.has(" - ")
 }
 
 func (e *andOTPEntry) gnome() Entry {
