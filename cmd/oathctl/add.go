@@ -14,9 +14,11 @@ import (
 
 // addOptions are the flags of add.
 type addOptions struct {
-	stdin bool
-	qr    string
-	all   bool
+	stdin     bool
+	qr        string
+	screen    bool
+	clipboard bool
+	all       bool
 
 	issuer, name   string
 	digits, period int
@@ -38,7 +40,8 @@ func (a *app) addCommand() *cobra.Command {
 		Short: "Write an account to keys, and prove each copy",
 		Long: `Writes accounts to keys, two unless told otherwise, and has each key prove its copy. An account comes
 
-  - from a picture of QR codes: oathctl add --qr FILE (PNG, JPEG or WebP)
+  - from a picture of QR codes: oathctl add --qr FILE (PNG, JPEG or WebP), or --clipboard, or
+    --screen for what is shown right now
   - from otpauth URIs on standard input, one a line: oathctl add -
   - from its fields: oathctl add --issuer GitHub --name alice; the secret is asked for, or read
     from standard input where that is no terminal
@@ -62,6 +65,8 @@ No secret is taken as an argument. --issuer and --name rename an account that is
 func (o *addOptions) addFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.qr, "qr", "", "read the QR codes in the picture FILE")
+	f.BoolVar(&o.screen, "screen", false, "read the QR codes on the screen")
+	f.BoolVar(&o.clipboard, "clipboard", false, "read the QR codes in the picture in the clipboard")
 	f.BoolVar(&o.all, "all", false, "take all QR codes of the picture without asking")
 	f.StringVar(&o.issuer, "issuer", "", "the service")
 	f.StringVar(&o.name, "name", "", "the account's name at the service")
@@ -79,19 +84,21 @@ func (o *addOptions) addFlags(c *cobra.Command) {
 func (o *addOptions) check() error {
 	hint := "oathctl add --help tells the ways"
 	switch {
-	case o.stdin && o.qr != "":
+	case o.stdin && o.pictures() > 0:
 		return usagef(hint, `cannot read both "-" and a picture`)
-	case !o.stdin && o.qr == "" && o.name == "":
-		return usagef(hint, `cannot add nothing: give --qr FILE, "-" for standard input, or --name`)
-	case o.all && o.qr == "":
-		return usagef(hint, "cannot use --all without --qr")
+	case o.pictures() > 1:
+		return usagef(hint, "cannot read several pictures: give one of --qr, --screen and --clipboard")
+	case !o.stdin && o.pictures() == 0 && o.name == "":
+		return usagef(hint, `cannot add nothing: give --qr FILE, --screen, --clipboard, "-" for standard input, or --name`)
+	case o.all && o.pictures() == 0:
+		return usagef(hint, "cannot use --all without a picture")
 	case o.given("to") && o.given("copies"):
 		return usagef("--to says by itself how many copies", "cannot use both --to and --copies")
 	case o.given("copies") && o.copies < 1:
 		return usagef("", "cannot make %d copies", o.copies)
 	}
 	for _, flag := range []string{"digits", "period", "algorithm", "hotp", "counter"} {
-		if o.given(flag) && (o.stdin || o.qr != "") {
+		if o.given(flag) && (o.stdin || o.pictures() > 0) {
 			return usagef("the otpauth URI says it", "cannot use --%s for an account that is read", flag)
 		}
 	}
@@ -145,8 +152,8 @@ func (a *app) readEntries(ctx context.Context, o addOptions) (entries []otpauth.
 	switch {
 	case o.stdin:
 		entries, err = a.readURIs(ctx, o.rename())
-	case o.qr != "":
-		entries, err = a.readQR(ctx, o.qr, o.rename())
+	case o.pictures() > 0:
+		entries, err = a.readPicture(ctx, o)
 	default:
 		return a.readFields(ctx, o)
 	}
@@ -157,10 +164,31 @@ func (a *app) readEntries(ctx context.Context, o addOptions) (entries []otpauth.
 		wipe(entries)
 		return nil, usagef("", "cannot give %d accounts one name", len(entries))
 	}
-	if len(entries) > 1 && o.qr != "" && !o.all {
+	if len(entries) > 1 && !o.stdin && !o.all {
 		return a.pick(ctx, entries)
 	}
 	return entries, nil
+}
+
+// pictures counts the pictures that are to be read.
+func (o *addOptions) pictures() (n int) {
+	for _, given := range []bool{o.qr != "", o.screen, o.clipboard} {
+		if given {
+			n++
+		}
+	}
+	return n
+}
+
+// readPicture reads the URIs of the QR codes in a file's picture, the screen's or the clipboard's.
+func (a *app) readPicture(ctx context.Context, o addOptions) ([]otpauth.Entry, error) {
+	switch {
+	case o.screen:
+		return a.readGrabbed(ctx, grabScreen, o.rename())
+	case o.clipboard:
+		return a.readGrabbed(ctx, grabClipboard, o.rename())
+	}
+	return a.readQR(ctx, o.qr, o.rename())
 }
 
 // rename returns what --issuer and --name do to an account that is read, nil for nothing.

@@ -97,6 +97,11 @@ func (a *app) readQR(ctx context.Context, path string, change func(*oath.Account
 		return nil, badInput("", "cannot read the picture: %w", err)
 	}
 	defer picture.Close()
+	return a.readCodes(ctx, picture, change)
+}
+
+// readCodes reads the URIs of the QR codes in an open picture.
+func (a *app) readCodes(ctx context.Context, picture *os.File, change func(*oath.Account)) ([]otpauth.Entry, error) {
 	text, err := a.runQR(ctx, picture)
 	if err != nil {
 		return nil, err
