@@ -78,7 +78,7 @@ func (h *rehearsal) differs(it *item) error {
 			return refuse(api.CodeExistsSame, "leave one of them out", "cannot add %s: %s has the same seed", it.account.Label(), other.account.Label())
 		}
 		if other.account.ID() == it.account.ID() {
-			return refuse(api.CodeExists, "give one of them another name, or leave it out", "cannot add %s twice: the seeds are not the same", it.account.Label())
+			return refuse(api.CodeExists, "give one of them another name, or leave it out", "cannot add %s: there is another account of this name, and the two are not the same", it.account.Label())
 		}
 	}
 	return nil

@@ -39,7 +39,7 @@ func (p *pile) words(columns int) []string {
 		}
 	}
 	for _, m := range p.missing() {
-		lines = append(lines, ink.Paint(ink.Yellow, fmt.Sprintf("missing: %s of %d of a divided export: import them together, or once more with them",
+		lines = append(lines, ink.Paint(ink.Yellow, fmt.Sprintf("missing: %s of the %d of one export: import them too",
 			partsWords(m.Parts), m.Of)))
 	}
 	lines = append(lines, helps(p.helps, columns)...)

@@ -91,6 +91,10 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	exports, err := filepath.Abs("../../importer/testdata")
+	if err != nil {
+		t.Fatal(err)
+	}
 	requireProgram(t, "python3", "python3")
 	seen := t.TempDir()
 	t.Cleanup(func() {
@@ -105,6 +109,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("ALONE", filepath.SplitList(env.Getenv("PATH"))[0]) // where oathctl is, and nothing else
 			env.Setenv("PATH", env.Getenv("PATH")+":"+bin)
 			env.Setenv("PICTURES", pictures)
+			env.Setenv("EXPORTS", exports)
 			env.Setenv(seenJSON, seen)
 			env.Values["daemon"] = new(*running)
 			return prepare(env.WorkDir, env.Setenv)
