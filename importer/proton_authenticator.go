@@ -62,28 +62,21 @@ func (p *protonEntry) entry() Entry {
 	return namedURI(uri, "", c.Name)
 }
 
+// protonBox is an encrypted export. Content is the nonce, then what is encrypted.
+type protonBox struct {
+	Version int    `json:"version"`
+	Salt    string `json:"salt"`
+	Content string `json:"content"`
+}
+
 func openProton(in *input) ([]byte, error) {
-	var box struct {
-		Version int    `json:"version"`
-		Salt    string `json:"salt"`
-		Content string `json:"content"`
-	}
-	if err := unmarshal(in.data, &box); err != nil {
+	var b protonBox
+	if err := unmarshal(in.data, &b); err != nil {
 		return nil, err
 	}
-	if box.Version != 1 {
-		return nil, fmt.Errorf("it has version %d: 1 is known", box.Version)
-	}
-	salt, err := fromBase64("salt", box.Salt)
+	salt, content, err := b.parts()
 	if err != nil {
 		return nil, err
-	}
-	content, err := fromBase64("content", box.Content)
-	if err != nil {
-		return nil, err
-	}
-	if len(content) < protonNonce {
-		return nil, tooShort(len(content), protonNonce)
 	}
 	plain, err := in.decrypt(func(password *oath.Secret) (*oath.Secret, error) {
 		key, err := in.limits.argon2id(password, salt, protonPasses, protonMemory, protonLanes, 32)
@@ -100,4 +93,20 @@ func openProton(in *input) ([]byte, error) {
 		return nil, errors.New("what is encrypted in it is no list of accounts")
 	}
 	return plain, nil
+}
+
+func (b protonBox) parts() (salt, content []byte, err error) {
+	if b.Version != 1 {
+		return nil, nil, fmt.Errorf("it has version %d: 1 is known", b.Version)
+	}
+	if salt, err = fromBase64("salt", b.Salt); err != nil {
+		return nil, nil, err
+	}
+	if content, err = fromBase64("content", b.Content); err != nil {
+		return nil, nil, err
+	}
+	if len(content) < protonNonce {
+		return nil, nil, tooShort(len(content), protonNonce)
+	}
+	return salt, content, nil
 }
