@@ -94,9 +94,9 @@ func TestInProportion(t *testing.T) {
 		forms[name] = func(_ testing.TB, n int) string { return form(n) }
 	}
 	for name, form := range forms {
-		few, all := allocations(t, form(t, 500)), allocations(t, form(t, 2000))
+		few, all := allocations(t, form(t, 100)), allocations(t, form(t, 400))
 		if all > 4*few+few/2 {
-			t.Errorf("%s: %d allocations for 500 accounts, %d for 2000", name, few, all)
+			t.Errorf("%s: %d allocations for 100 accounts, %d for 400", name, few, all)
 		}
 	}
 }
