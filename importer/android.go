@@ -17,7 +17,7 @@ type preference struct {
 func (in *input) preferences() ([]preference, error) {
 	var list []preference
 	for r := in.xml(); ; {
-		begin, _, err := r.next()
+		begin, err := r.next()
 		if errors.Is(err, io.EOF) {
 			return list, nil
 		}

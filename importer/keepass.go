@@ -38,7 +38,7 @@ type keePass struct {
 // element reads what is in an element, of which only groups and their entries matter.
 func (k *keePass) element(inBin bool) error {
 	for {
-		begin, _, err := k.next()
+		begin, err := k.next()
 		if err != nil || begin == nil {
 			return err
 		}
@@ -69,7 +69,7 @@ func (k *keePass) string(s *string) error {
 func (k *keePass) entry(inBin bool) error {
 	fields := make(keePassFields)
 	for {
-		begin, _, err := k.next()
+		begin, err := k.next()
 		if err != nil {
 			return err
 		}
@@ -99,7 +99,7 @@ func (k *keePass) field(fields keePassFields) error {
 	var key string
 	var value []byte
 	for {
-		begin, _, err := k.next()
+		begin, err := k.next()
 		if err != nil {
 			return err
 		}

@@ -41,17 +41,17 @@ func (in *input) opensXML(texts ...string) bool {
 	return true
 }
 
-// next returns where the next element begins, or nil and the name of the one that ends. At the end of
-// the document the error is io.EOF.
-func (r *xmlReader) next() (begin *xml.StartElement, end string, err error) {
+// next returns where the next element begins, or nil where the one ends that it is in. At the end of the document the
+// error is io.EOF.
+func (r *xmlReader) next() (*xml.StartElement, error) {
 	for {
 		switch token, err := r.token(); t := token.(type) {
 		case xml.StartElement:
-			return &t, "", nil
+			return &t, nil
 		case xml.EndElement:
-			return nil, t.Name.Local, nil
+			return nil, nil
 		case nil:
-			return nil, "", err
+			return nil, err
 		}
 	}
 }
@@ -88,7 +88,7 @@ func (r *xmlReader) text() ([]byte, error) {
 		case xml.StartElement:
 			return nil, fmt.Errorf("there is an element %s where a text belongs", short(t.Name.Local))
 		case nil:
-			return nil, fmt.Errorf("it is cut off: %w", err)
+			return nil, err
 		}
 	}
 }
