@@ -184,3 +184,14 @@ func TestDatabaseClaims(t *testing.T) {
 		t.Errorf("2,001 columns: %v", err)
 	}
 }
+
+func FuzzDatabase(f *testing.F) {
+	f.Add(fixture(f, "google_sqlite.db"))
+	f.Add(fixture(f, "microsoft_sqlite.db")[:8192])
+	f.Fuzz(func(t *testing.T, data []byte) {
+		e, _ := Read(append([]byte(sqliteMagic), data...), Options{Format: "google-sqlite"})
+		e.Wipe()
+		e, _ = Read(data, Options{Format: "google-sqlite"})
+		e.Wipe()
+	})
+}
