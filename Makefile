@@ -14,7 +14,7 @@ test: ## everything: formatting, vet, all tests with the race detector, a real p
 	@scripts/deps build test
 	@scripts/test
 
-demo: ## two soft keys, one seed, proved; needs no hardware
+demo: ## one seed on two keys, proved; one is lost, a fresh one takes its place; needs no hardware
 	@scripts/deps build demo
 	@scripts/build
 	@scripts/demo
