@@ -125,6 +125,19 @@ func withSeeds(want string) string {
 	return strings.ReplaceAll(want, "LONG", strings.Repeat("long", 200))
 }
 
+// writeAheadDatabase prints a database whose only account is in its write-ahead log.
+const writeAheadDatabase = `
+import sqlite3, sys, tempfile
+with tempfile.TemporaryDirectory() as folder:
+    db = sqlite3.connect(folder + "/db")
+    db.execute("PRAGMA journal_mode=wal")
+    db.execute("CREATE TABLE accounts (email TEXT, secret TEXT, type INTEGER)")
+    db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.execute("INSERT INTO accounts VALUES ('alice', 'MFRGGZDF', 0)")
+    db.commit()
+    sys.stdout.buffer.write(open(folder + "/db", "rb").read())
+`
+
 func TestAppsErrors(t *testing.T) {
 	google := fixture(t, "google_sqlite.db")
 	for _, c := range []struct {
@@ -141,6 +154,7 @@ func TestAppsErrors(t *testing.T) {
 		{"other preferences", "totp-authenticator", "<map></map>", "STATIC_TOTP_CODES_LIST is not in it"},
 		{"other preferences", "battle-net", "<map></map>", "AUTHENTICATOR_DEVICE_SECRET is not in it"},
 		{"cut preferences", "battle-net", "<map><string", "cut off"},
+		{"an empty database", "google-sqlite", string(python(t, writeAheadDatabase)), "wal_checkpoint"},
 		{"no base64", "totp-authenticator", "!", "not base64"},
 		{"no blocks", "totp-authenticator", "QUJD", "no whole number of blocks"},
 		{"no list", "winauth", "# nothing\n", "no URI in it"},

@@ -21,6 +21,13 @@ const maxColumns = 2000
 
 var errDatabase = errors.New("it is damaged: a page of the database is not what it should be")
 
+// writeAhead is the version in the header (section 1.3.3) of a database whose last changes lie in a file beside it, called
+// like it and "-wal".
+const writeAhead = 2
+
+var errWriteAhead = errors.New(`it holds no account: they are in the file beside it whose name ends in "-wal"; ` +
+	`let sqlite3 join them ("PRAGMA wal_checkpoint(TRUNCATE)")`)
+
 // database reads tables of a SQLite file (https://www.sqlite.org/fileformat2.html). SQLite itself is not
 // linked: it is larger than all the rest of the client, and would copy seeds to where nobody wipes them.
 //
@@ -315,7 +322,11 @@ func (in *input) tableEntries(name string, toEntry func(get func(column string) 
 	if err != nil {
 		return nil, err
 	}
-	return t.entries(toEntry)
+	entries, err := t.entries(toEntry)
+	if err == nil && len(entries) == 0 && in.data[18] == writeAhead {
+		err = errWriteAhead
+	}
+	return entries, err
 }
 
 func (in *input) table(data []byte, name string) (*table, error) {

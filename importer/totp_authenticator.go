@@ -131,7 +131,8 @@ func totpEntries(array []byte) ([]Entry, error) {
 }
 
 // totpAccount is an account of TOTP Authenticator. There is no algorithm: the app knows SHA1 alone. Digits and
-// period are those of the QR code; where the account was typed in they are empty.
+// period are those of the QR code, so they are the service's, and are believed, as Stratum does; Aegis found that the app
+// itself shows 6 digits and 30 seconds all the same. Where the account was typed in they are empty.
 type totpAccount struct {
 	Name, Issuer   string
 	Base           int
