@@ -86,19 +86,6 @@ func TestFormatByName(t *testing.T) {
 	}
 }
 
-// TestCutOff cuts every fixture off and damages it: nothing is to panic, and no error to tell a seed.
-func TestCutOff(t *testing.T) {
-	for _, data := range allFixtures(t) {
-		for i := range 8 {
-			at := len(data) * i / 8
-			checkRead(t, data[:at], "")
-			damaged := bytes.Clone(data)
-			damaged[at] ^= 0x15
-			checkRead(t, damaged, "")
-		}
-	}
-}
-
 // allFixtures returns what is in testdata, but for the programs that made it.
 func allFixtures(t testing.TB) [][]byte {
 	t.Helper()
