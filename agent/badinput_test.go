@@ -36,6 +36,11 @@ var opened = map[string]func(*safe, api.Opener, string) error{
 		text.Wipe()
 		return err
 	},
+	"export": func(s *safe, o api.Opener, secret string) error {
+		_, seed, err := s.Export(s.t.Context(), tester, api.ExportRequest{Account: "GitHub:me", Opener: o}, secrets(secret))
+		seed.Wipe()
+		return err
+	},
 	"recipients remove": func(s *safe, o api.Opener, secret string) error {
 		_, err := s.EscrowRemove(s.t.Context(), tester, api.EscrowRemoveRequest{Opener: o, Recipients: []string{"main"}}, secrets(secret, ""))
 		return err

@@ -90,12 +90,9 @@ func (acc *accountView) onAll(keys []string) bool {
 func (a *Agent) namedInEscrow(ctx context.Context, names []string) ([]string, error) {
 	var ids []string
 	for _, name := range names {
-		acc, err := a.findRecorded(ctx, name, "restore")
+		acc, err := a.findEscrowed(ctx, name, "restore")
 		if err != nil {
 			return nil, err
-		}
-		if acc.Escrow == "" {
-			return nil, refuse(api.CodeNoEscrow, "enrol anew at the service, or add it once more, with the seed", "cannot restore %s: the escrow does not have it", acc.Label())
 		}
 		if !slices.Contains(ids, acc.ID) {
 			ids = append(ids, acc.ID)

@@ -182,6 +182,18 @@ type LostAccount struct {
 	Advice  string `json:"advice,omitempty"`
 }
 
+// ExportRequest asks for an account's seed out of the escrow, for a device that can only be enrolled by hand.
+type ExportRequest struct {
+	Account string `json:"account"`
+	Opener  Opener `json:"opener"`
+}
+
+// Exported is an account whose seed follows, raw and as long as Account.SeedBytes says.
+type Exported struct {
+	ID      string     `json:"id"`
+	Account NewAccount `json:"account"`
+}
+
 // RunbookRequest asks for an account's runbook, which takes the escrow open.
 type RunbookRequest struct {
 	Opener Opener `json:"opener"`
@@ -247,6 +259,9 @@ func (r *ResumeRequest) Lengths() []*int {
 	}
 	return []*int{&r.Opener.SecretBytes}
 }
+
+// Lengths: the opener's secret.
+func (r *ExportRequest) Lengths() []*int { return []*int{&r.Opener.SecretBytes} }
 
 // Lengths: the opener's secret.
 func (r *RunbookRequest) Lengths() []*int { return []*int{&r.Opener.SecretBytes} }

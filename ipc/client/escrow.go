@@ -68,6 +68,11 @@ func (c *Client) Restore(ctx context.Context, r api.RestoreRequest, secret *oath
 	return c.report(ctx, post("/v1/restore").withSecrets(&r, secret), step)
 }
 
+// Export takes an account's seed out of the escrow. It is the caller's to wipe; secret is the opener's and stays the caller's.
+func (c *Client) Export(ctx context.Context, r api.ExportRequest, secret *oath.Secret) (api.Exported, *oath.Secret, error) {
+	return sealed(ctx, c, post("/v1/export").withSecrets(&r, secret), func(e api.Exported) int { return e.Account.SeedBytes })
+}
+
 // Apply carries out a plan that was shown. secret is the opener's, nil without one, and stays the caller's.
 func (c *Client) Apply(ctx context.Context, r api.ApplyRequest, secret *oath.Secret, step func(api.Step)) (api.Report, error) {
 	return c.report(ctx, post("/v1/plan/apply").withSecrets(&r, secret), step)
@@ -128,28 +133,33 @@ func rest(ctx context.Context, b body) (*oath.Secret, error) {
 
 // made reads a line of JSON and the page behind it.
 func (c *Client) made(ctx context.Context, r request) (api.Escrow, *oath.Secret, error) {
+	answer, page, err := sealed(ctx, c, r, func(m api.EscrowMade) int { return m.PaperBytes })
+	return answer.Escrow, page, err
+}
+
+// sealed reads a line of JSON, and the secret behind it, which is as long as length says of it; nil if it has none.
+func sealed[T any](ctx context.Context, c *Client, r request, length func(T) int) (answer T, secret *oath.Secret, err error) {
 	body, err := c.send(ctx, r)
 	if err != nil {
-		return api.Escrow{}, nil, err
+		return answer, nil, err
 	}
 	defer body.Close()
-	var answer api.EscrowMade
 	line, err := body.ReadBytes('\n')
 	if err == nil {
 		err = json.NewDecoder(bytes.NewReader(line)).Decode(&answer)
 	}
 	if err != nil {
-		return api.Escrow{}, nil, unreadable(ctx, err)
+		return answer, nil, unreadable(ctx, err)
 	}
-	if answer.PaperBytes == 0 {
-		return answer.Escrow, nil, nil
+	if length(answer) == 0 {
+		return answer, nil, nil
 	}
-	page, err := rest(ctx, body)
-	if err == nil && page.Len() != answer.PaperBytes {
-		page.Wipe()
-		err = unreadable(ctx, io.ErrUnexpectedEOF)
+	secret, err = rest(ctx, body)
+	if err == nil && secret.Len() != length(answer) {
+		secret.Wipe()
+		return answer, nil, unreadable(ctx, io.ErrUnexpectedEOF)
 	}
-	return answer.Escrow, page, err
+	return answer, secret, err
 }
 
 // withSecrets adds a line of JSON and the secrets behind it, whose lengths it sets; a nil one is empty. They go into the

@@ -44,6 +44,13 @@ func TestRequestsWithSecrets(t *testing.T) {
 			return failed(c.Restore(ctx, api.RestoreRequest{Opener: opener, To: []string{"red"}}, pin, nil))
 		}, "POST /v1/restore", "{" + opened + `,"to":["red"]}` + "\n123456", `{"report":{}}`},
 		{func(ctx context.Context, c *Client) error {
+			e, seed, err := c.Export(ctx, api.ExportRequest{Opener: opener, Account: "x"}, pin)
+			if e.Account.Name != "me" {
+				err = errors.Join(err, fmt.Errorf("%+v", e))
+			}
+			return errors.Join(err, wantPage(seed, "\x00\nseed"))
+		}, "POST /v1/export", `{"account":"x","opener":{"by":"piv","secret_bytes":6}}` + "\n123456", `{"id":"x","account":{"name":"me","seed_bytes":6}}` + "\n\x00\nseed"},
+		{func(ctx context.Context, c *Client) error {
 			return failed(c.ResumeWith(ctx, api.ResumeRequest{Opener: &opener}, pin, nil))
 		}, "POST /v1/resume", "{" + opened + "}\n123456", `{"report":{}}`},
 		{func(ctx context.Context, c *Client) error {
@@ -112,6 +119,9 @@ func TestEscrowAnswers(t *testing.T) {
 	cut := serve(t, always(200, `{"escrow":{},"paper_bytes":10}`+"\n<html>"))
 	if _, page, err := cut.EscrowInit(t.Context(), api.EscrowInitRequest{}, nil); api.CodeOf(err) != api.CodeNoDaemon && api.CodeOf(err) != api.CodeInternal || page.Len() != 0 {
 		t.Errorf("half a page: %v", err)
+	}
+	if _, seed, err := serve(t, always(200, `{"id":"x","account":{"seed_bytes":6}}`+"\nfar more than six")).Export(t.Context(), api.ExportRequest{}, nil); err == nil || seed.Len() != 0 {
+		t.Errorf("a seed that is too long: %v", err)
 	}
 	if _, _, err := serve(t, always(200, "nonsense\n")).EscrowInit(t.Context(), api.EscrowInitRequest{}, nil); api.CodeOf(err) != api.CodeInternal {
 		t.Errorf("nonsense: %v", err)

@@ -20,6 +20,7 @@ func escrows(a *agent.Agent) []route {
 		{"POST /v1/escrow/backup", backup(a)},
 		{"POST /v1/escrow/open", unsealed(maxBackup, here(a.EscrowOpen))},
 		{"POST /v1/restore", unsealedStream(a.Restore)},
+		{"POST /v1/export", export(a)},
 		{"POST /v1/plan/apply", unsealedStream(a.Apply)},
 		{"POST /v1/resume", unsealedStream(a.ResumeWith)},
 		{"POST /v1/keys/{name}/lost", unsealed(maxPassword, a.KeyLost)},
@@ -69,5 +70,23 @@ func runbook(a *agent.Agent) handler {
 		}
 		defer text.Wipe()
 		return writeSecret(w, textType[0], nil, text)
+	}
+}
+
+// export answers with a line of JSON and the seed behind it.
+func export(a *agent.Agent) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		req, secrets, err := readSealed[api.ExportRequest](w, r, maxPassword)
+		forget(w, r)
+		if err != nil {
+			return err
+		}
+		exported, seed, err := a.Export(r.Context(), connOf(r).caller(), req, secrets)
+		scour()
+		if err != nil {
+			return err
+		}
+		defer seed.Wipe()
+		return writeSecret(w, api.SecretsType, encode(exported), seed)
 	}
 }

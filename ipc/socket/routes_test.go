@@ -127,7 +127,7 @@ func TestRoutes(t *testing.T) {
 		"POST /v1/code", "POST /v1/accounts", "POST /v1/verify", "POST /v1/resume",
 		"POST /v1/accounts/x/rename", "DELETE /v1/accounts/x", "POST /v1/accounts/x/rotate", "POST /v1/accounts/x/rotate/end", "POST /v1/accounts/x/runbook", "POST /v1/accounts/x/runbook/show",
 		"GET /v1/escrow", "POST /v1/escrow/init", "POST /v1/escrow/recipients", "POST /v1/escrow/recipients/remove",
-		"POST /v1/escrow/drill", "POST /v1/escrow/backup", "POST /v1/escrow/open", "POST /v1/restore", "POST /v1/keys/x/lost",
+		"POST /v1/escrow/drill", "POST /v1/escrow/backup", "POST /v1/escrow/open", "POST /v1/restore", "POST /v1/export", "POST /v1/keys/x/lost",
 		"POST /v1/keys/x/adopt", "POST /v1/keys/x/label", "POST /v1/keys/x/site", "POST /v1/keys/x/holder", "POST /v1/keys/x/reset",
 		"POST /v1/keys/x/unlock", "POST /v1/keys/x/password", "DELETE /v1/keys/x/password",
 		"POST /v1/soft/1/pull", "POST /v1/soft/1/plug", "POST /v1/soft/1/touch",
