@@ -31,8 +31,8 @@ func (d *daemon) mustType(input string, args ...string) string {
 	return said
 }
 
-// TestEnroll gives two keys behind a real pcscd their escrow slots, by the daemon's child process, and loses one of them:
-// the other opens the escrow.
+// TestEnroll gives two keys behind a real pcscd their escrow slots, by the daemon's child process, one of them when the escrow is made,
+// and loses the other: it opens the escrow.
 func TestEnroll(t *testing.T) {
 	b := newBench(t)
 	const pin = hwtest.FactoryPIN + "\n"
@@ -42,22 +42,30 @@ func TestEnroll(t *testing.T) {
 	if said, ok := b.typing("87654321\n", "key", "enroll", "daily", "--yes"); ok || !strings.Contains(said, "wrong PIN") {
 		t.Errorf("with a wrong PIN: %v, %q", ok, said)
 	}
-	for _, key := range []string{"daily", "spare"} {
-		if said := b.mustType(pin, "key", "enroll", key, "--yes"); !strings.Contains(said, key+" (soft): slot 82 can open an escrow") {
-			t.Errorf("enrolled: %q", said)
-		}
+	if said := b.mustType(pin, "key", "enroll", "daily", "--yes"); !strings.Contains(said, "daily (soft): slot 82 can open an escrow") {
+		t.Errorf("enrolled: %q", said)
 	}
 	if again := b.do("key", "enroll", "daily"); !strings.Contains(again, "use slot 82 as it is") {
 		t.Errorf("enrolled twice: %q", again)
 	}
-	b.do("escrow", "init", "--key", "daily,spare")
+	const newPIN, newPUK = "246810", "13579111"
+	if said := b.mustType(pin+newPIN+"\n"+hwtest.FactoryPUK+"\n"+newPUK+"\n", "key", "enroll", "daily", "--yes", "--new-pin", "--new-puk", "--protect"); !strings.Contains(said, "slot 82 can open") {
+		t.Errorf("changed: %q", said)
+	}
+	b.ykman[0].Run("piv", "access", "change-puk", "-p", newPUK, "-n", newPUK)
+	if said, ok := b.typing(pin, "escrow", "init", "--key", "daily,spare"); ok || !strings.Contains(said, "no escrow slot") {
+		t.Errorf("without a slot on spare, and nobody to ask: %v, %q", ok, said)
+	}
+	if said := b.mustType(pin, "escrow", "init", "--key", "daily,spare", "--yes"); !strings.Contains(said, "spare (soft): slot 82 can open an escrow") {
+		t.Errorf("enrolled on the spot: %q", said)
+	}
 	b.do("add", "--qr", picture, "--to", "daily")
-	for _, key := range []string{"daily", "spare"} {
-		if said := b.mustType(pin, "escrow", "drill", "--with", "piv:"+key); !strings.Contains(said, "1 seed, 1 of them proved") {
+	for key, pin := range map[string]string{"daily": newPIN, "spare": hwtest.FactoryPIN} {
+		if said := b.mustType(pin+"\n", "escrow", "drill", "--with", "piv:"+key); !strings.Contains(said, "1 seed, 1 of them proved") {
 			t.Errorf("the drill with %s: %q", key, said)
 		}
 	}
-	b.mustType(pin, "escrow", "paper", filepath.Join(t.TempDir(), "paper.html"), "--with", "piv:daily")
+	b.mustType(newPIN+"\n", "escrow", "paper", filepath.Join(t.TempDir(), "paper.html"), "--with", "piv:daily")
 
 	b.pull[0]()
 	b.present("spare")

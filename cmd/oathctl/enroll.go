@@ -2,74 +2,146 @@ package main
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/ipc/client"
+	"github.com/oathd/oathd/oath"
 )
 
+// enrollOptions are the flags of key enroll.
+type enrollOptions struct {
+	plan, yes               bool
+	newPIN, newPUK, protect bool
+	givenKey                bool
+}
+
+// changes reports whether anything but the slot is to be changed.
+func (o enrollOptions) changes() bool { return o.newPIN || o.newPUK || o.protect }
+
 func (a *app) enrollCommand() *cobra.Command {
-	var plan, yes bool
+	var o enrollOptions
 	c := &cobra.Command{
 		Use:   "enroll KEY",
 		Short: "Give a key the slot with which it can open the escrow",
 		Long: `Makes a key in a free retired PIV slot that asks for PIN and touch at each use, or takes the one that is
 there. It says what it will do and asks; PIN, PUK, management key and all other slots stay as they
-are. It takes the PIV PIN. "oathctl escrow recipients add --key KEY" then lets it open the escrow.`,
+are, unless a flag says otherwise. "oathctl escrow recipients add --key KEY" then lets it open the
+escrow. What was broken off is finished by the same command.
+
+It takes the PIV PIN, then what the flags need, in this order: the management key in hexadecimal, the
+new PIN, the PUK, the new PUK. They are asked for, or read from standard input, a line each.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeKeys,
-		RunE:              func(c *cobra.Command, args []string) error { return a.enroll(c.Context(), args[0], plan, yes) },
+		RunE:              func(c *cobra.Command, args []string) error { return a.enroll(c.Context(), args[0], o) },
 	}
-	c.Flags().BoolVar(&plan, "plan", false, "only say what it would do")
-	c.Flags().BoolVarP(&yes, "yes", "y", false, "ask nothing but the PIN")
+	f := c.Flags()
+	f.BoolVar(&o.plan, "plan", false, "only say what it would do")
+	f.BoolVarP(&o.yes, "yes", "y", false, "ask nothing but for the secrets")
+	f.BoolVar(&o.newPIN, "new-pin", false, "replace the PIN, e.g. the factory's")
+	f.BoolVar(&o.newPUK, "new-puk", false, "replace the PUK, which unblocks the PIN")
+	f.BoolVar(&o.protect, "protect", false, "replace the management key by a random one, kept on the key behind the PIN")
+	f.BoolVar(&o.givenKey, "management-key", false, "ask for the management key, which is neither the factory's nor behind the PIN")
 	return c
 }
 
-func (a *app) enroll(ctx context.Context, key string, plan, sure bool) error {
-	e, err := a.askEnroll(ctx, key, api.EnrollRequest{Plan: true})
+func (a *app) enroll(ctx context.Context, key string, o enrollOptions) error {
+	e, err := a.enrollPlan(ctx, key, o)
 	if err != nil {
 		return err
 	}
-	if plan || e.Reuse {
+	if o.plan || e.Reuse && !o.changes() {
 		return a.term.answer(e, planWords(e))
 	}
-	a.term.say(planWords(e)...)
-	if !sure {
-		if err := a.confirmEnroll(ctx, e.Key); err != nil {
-			return err
-		}
-	}
-	if e, err = a.askEnroll(ctx, e.Key.ID, api.EnrollRequest{}); err != nil {
+	p := &prompts{a: a}
+	defer p.close()
+	if e, err = a.carryOut(ctx, p, e, o); err != nil {
 		return err
 	}
 	return a.term.answer(e, []string{
-		fmt.Sprintf("%s: slot %x can open an escrow", keyName(e.Key.Label, e.Key.Soft), e.Slot),
+		enrolledWords(e),
 		"next: oathctl escrow recipients add --key " + e.Key.Label + "   (or oathctl escrow init)",
 	})
 }
 
-// askEnroll asks for the PIN, if something is to be done, and sends the request.
-func (a *app) askEnroll(ctx context.Context, key string, r api.EnrollRequest) (e api.Enrollment, err error) {
-	p := &prompts{a: a}
-	defer p.close()
-	if r.Plan {
-		err = a.opened(ctx, func(ctx context.Context) (err error) {
-			e, err = a.client.Enroll(ctx, key, r, nil)
-			return err
-		})
-		return e, err
-	}
-	pin, err := p.secret(ctx, "PIV PIN")
-	if err != nil {
-		return e, err
-	}
-	defer pin.Wipe()
+func enrolledWords(e api.Enrollment) string {
+	return fmt.Sprintf("%s: slot %x can open an escrow", keyName(e.Key.Label, e.Key.Soft), e.Slot)
+}
+
+// enrollPlan asks what a set-up would do.
+func (a *app) enrollPlan(ctx context.Context, key string, o enrollOptions) (e api.Enrollment, err error) {
+	r := o.request()
+	r.Plan = true
 	err = a.opened(ctx, func(ctx context.Context) (err error) {
-		e, err = a.client.Enroll(ctx, key, r, pin)
+		e, err = a.client.Enroll(ctx, key, r, client.EnrollSecrets{})
 		return err
 	})
 	return e, err
+}
+
+func (o enrollOptions) request() api.EnrollRequest {
+	return api.EnrollRequest{ChangePIN: o.newPIN, ChangePUK: o.newPUK, Protect: o.protect}
+}
+
+// carryOut says what was planned, makes sure that it is wanted, and has it done.
+func (a *app) carryOut(ctx context.Context, p *prompts, e api.Enrollment, o enrollOptions) (api.Enrollment, error) {
+	a.term.say(planWords(e)...)
+	if !o.yes {
+		if err := a.confirmEnroll(ctx, e.Key); err != nil {
+			return e, err
+		}
+	}
+	secrets, err := p.enrollSecrets(ctx, o)
+	defer secrets.Wipe()
+	if err != nil {
+		return e, err
+	}
+	err = a.opened(ctx, func(ctx context.Context) (err error) {
+		e, err = a.client.Enroll(ctx, e.Key.ID, o.request(), secrets)
+		return err
+	})
+	return e, err
+}
+
+// enrollSecrets asks for what a set-up needs; what it has got before an error is the caller's to wipe too.
+func (p *prompts) enrollSecrets(ctx context.Context, o enrollOptions) (s client.EnrollSecrets, err error) {
+	for _, field := range []struct {
+		needed bool
+		secret **oath.Secret
+		ask    func() (*oath.Secret, error)
+	}{
+		{true, &s.PIN, func() (*oath.Secret, error) { return p.secret(ctx, "PIV PIN") }},
+		{o.givenKey, &s.ManagementKey, func() (*oath.Secret, error) { return p.hexSecret(ctx, "Management key, in hexadecimal") }},
+		{o.newPIN, &s.NewPIN, func() (*oath.Secret, error) { return p.newSecret(ctx, "New PIN, 6 to 8 characters", "the new PIN") }},
+		{o.newPUK, &s.PUK, func() (*oath.Secret, error) { return p.secret(ctx, "PUK") }},
+		{o.newPUK, &s.NewPUK, func() (*oath.Secret, error) { return p.newSecret(ctx, "New PUK, 6 to 8 characters", "the new PUK") }},
+	} {
+		if !field.needed {
+			continue
+		}
+		if *field.secret, err = field.ask(); err != nil {
+			return s, err
+		}
+	}
+	return s, nil
+}
+
+// hexSecret is secret for bytes.
+func (p *prompts) hexSecret(ctx context.Context, what string) (*oath.Secret, error) {
+	text, err := p.secret(ctx, what)
+	if err != nil {
+		return nil, err
+	}
+	defer text.Wipe()
+	b := oath.NewSecret(hex.DecodedLen(text.Len()))
+	if _, err := hex.Decode(b.Bytes(), text.Bytes()); err != nil {
+		b.Wipe()
+		return nil, badInput("it has 32, 48 or 64 digits, 0 to 9 and a to f", "cannot use the management key: it is not hexadecimal")
+	}
+	return b, nil
 }
 
 func (a *app) confirmEnroll(ctx context.Context, key api.Key) error {
@@ -82,6 +154,25 @@ func (a *app) confirmEnroll(ctx context.Context, key api.Key) error {
 		err = &api.Error{Code: api.CodeCanceled, Message: "cannot enroll " + name + ": you said no"}
 	}
 	return err
+}
+
+// enrollMissing gives those of the keys a slot that have none yet, one after the other, after asking or with yes.
+func (a *app) enrollMissing(ctx context.Context, p *prompts, keys []string, yes bool) error {
+	if !a.term.asks && !yes {
+		return nil // the daemon says what is missing
+	}
+	for _, key := range keys {
+		o := enrollOptions{yes: yes}
+		e, err := a.enrollPlan(ctx, key, o)
+		if err == nil && !e.Reuse {
+			e, err = a.carryOut(ctx, p, e, o)
+		}
+		if err != nil {
+			return err
+		}
+		a.term.say(enrolledWords(e))
+	}
+	return nil
 }
 
 func planWords(e api.Enrollment) []string {

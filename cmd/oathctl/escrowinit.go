@@ -16,6 +16,7 @@ type initOptions struct {
 	paper      string
 	name       string
 	passphrase bool
+	yes        bool
 }
 
 // given reports whether any recipient was named: then nobody is asked for more.
@@ -28,16 +29,18 @@ func (a *app) escrowInitCommand() *cobra.Command {
 		Short: "Make the escrow, with what opens it",
 		Long: `Makes the escrow: encrypted copies of all seeds that are added from now on. Two things or more open
 it: a recovery key printed on paper, security keys (each with its PIN and a touch), a passphrase.
-At a terminal it asks what is not given by flags. A passphrase is read from standard input where
-that is no terminal.`,
+A key that has no PIV slot for it gets one, as "oathctl key enroll" makes it.
+At a terminal it asks what is not given by flags. Where there is none, the secrets are read from
+standard input, a line each: the PINs of keys that get a slot, with --yes, and then a passphrase.`,
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return a.escrowInit(c.Context(), o) },
 	}
 	f := c.Flags()
-	f.StringSliceVar(&o.keys, "key", nil, "these enrolled security keys open it")
+	f.StringSliceVar(&o.keys, "key", nil, "these security keys open it")
 	f.StringVar(&o.paper, "paper", "", "write a recovery paper to this new FILE, an HTML page to be printed")
 	f.StringVar(&o.name, "name", "recovery paper", "what you call the paper, e.g. where it will be")
 	f.BoolVar(&o.passphrase, "passphrase", false, "a passphrase opens it")
+	f.BoolVarP(&o.yes, "yes", "y", false, "give keys that have none their slot without asking")
 	completes(c, map[string]completion{"key": a.completeKeyList, "paper": completeFiles})
 	return c
 }
@@ -65,6 +68,9 @@ func (a *app) escrowInit(ctx context.Context, o initOptions) error {
 	}
 	p := &prompts{a: a}
 	defer p.close()
+	if err := a.enrollMissing(ctx, p, o.keys, o.yes); err != nil {
+		return err
+	}
 	var pass *oath.Secret
 	if o.passphrase {
 		var err error
@@ -145,7 +151,7 @@ func (a *app) askKeys(ctx context.Context, o *initOptions) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	a.term.tell(`Security keys that have an escrow slot ("oathctl key enroll" makes one) can open it, with PIN and touch:`)
+	a.term.tell("Security keys can open it, with PIN and touch; one that has no slot for it yet gets one:")
 	chosen, err := a.term.choose(ctx, "Which?", labels)
 	for _, i := range chosen {
 		o.keys = append(o.keys, ids[i])

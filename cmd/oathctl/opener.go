@@ -68,9 +68,14 @@ func (p *prompts) filled(s *oath.Secret, err error) (*oath.Secret, error) {
 	return s, err
 }
 
-// newPassphrase asks twice at a terminal: nobody sees what is typed.
+// newPassphrase asks for a passphrase that is to be set.
 func (p *prompts) newPassphrase(ctx context.Context) (*oath.Secret, error) {
-	pass, err := p.secret(ctx, "New passphrase")
+	return p.newSecret(ctx, "New passphrase", "the passphrase")
+}
+
+// newSecret asks twice at a terminal: nobody sees what is typed.
+func (p *prompts) newSecret(ctx context.Context, what, name string) (*oath.Secret, error) {
+	pass, err := p.secret(ctx, what)
 	if err != nil || !p.a.term.asks {
 		return pass, err
 	}
@@ -82,7 +87,7 @@ func (p *prompts) newPassphrase(ctx context.Context) (*oath.Secret, error) {
 	defer again.Wipe()
 	if !pass.Equal(again) {
 		pass.Wipe()
-		return nil, badInput("", "cannot use the passphrase: the two are not the same")
+		return nil, badInput("", "cannot use %s: the two are not the same", name)
 	}
 	return pass, nil
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath"
 )
 
 func TestWithFlag(t *testing.T) {
@@ -42,6 +43,41 @@ func TestPrompts(t *testing.T) {
 	}
 	if _, err := p.secret(t.Context(), "Secret"); exitStatus(err) != exitUsage {
 		t.Errorf("a third: %v", err)
+	}
+}
+
+// TestEnrollSecrets reads what the flags need, in the order of the help, and no more.
+func TestEnrollSecrets(t *testing.T) {
+	for name, test := range map[string]struct {
+		options enrollOptions
+		input   string
+		want    []string
+	}{
+		"the PIN alone": {enrollOptions{}, "123456\n12345678\n", []string{"123456", "", "", "", ""}},
+		"everything": {enrollOptions{givenKey: true, newPIN: true, newPUK: true, protect: true}, "123456\n616263\n246810\n12345678\n13579111\n",
+			[]string{"123456", "abc", "246810", "12345678", "13579111"}},
+		"no hexadecimal": {enrollOptions{givenKey: true}, "123456\n61626\n", nil},
+		"a letter":       {enrollOptions{givenKey: true}, "123456\n6162zz\n", nil},
+		"one is missing": {enrollOptions{newPUK: true}, "123456\n12345678\n", nil},
+		"nothing at all": {enrollOptions{}, "", nil},
+	} {
+		term, _, _ := fakeTerminal()
+		term.in = strings.NewReader(test.input)
+		p := &prompts{a: &app{term: term}}
+		got, err := p.enrollSecrets(t.Context(), test.options)
+		if test.want == nil {
+			if exitStatus(err) != exitUsage || strings.Contains(err.Error(), "zz") {
+				t.Errorf("%s: %v", name, err)
+			}
+		} else {
+			for i, s := range []*oath.Secret{got.PIN, got.ManagementKey, got.NewPIN, got.PUK, got.NewPUK} {
+				if string(s.Bytes()) != test.want[i] || err != nil {
+					t.Errorf("%s: secret %d is %q, %v", name, i, s.Bytes(), err)
+				}
+			}
+		}
+		got.Wipe()
+		p.close()
 	}
 }
 

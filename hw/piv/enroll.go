@@ -9,7 +9,6 @@ import (
 	"io"
 	"os/exec"
 
-	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/oath"
 )
 
@@ -19,23 +18,16 @@ type Enrollment struct {
 	Reader string
 	// Serial is what the key in it has to have; 0 if that is not known.
 	Serial uint32
-	// Slot is the retired slot, as planned. It has to be empty still.
+	// Slot is the retired slot, as planned. It has to be empty still, or one that Enroll did not get done with.
 	Slot byte
 	// Name is for the certificate; "" makes it "age identity " and the key's tag, as age-plugin-yubikey does.
 	Name string
-	// Unfinished: the slot may have a key without a certificate, which an earlier set-up made and did not
-	// get done with; it is replaced.
-	Unfinished bool
 
-	// PIN is always needed. The caller owns these secrets.
+	// PIN is always needed. The caller owns the secrets.
 	PIN *oath.Secret
 	// ManagementKey is the key itself, 16, 24 or 32 bytes. If nil, the one is used that the key keeps behind the
 	// PIN, or else the factory's.
 	ManagementKey *oath.Secret
-	// NewPIN, if not nil, replaces the PIN once the slot is made.
-	NewPIN *oath.Secret
-	// PUK and NewPUK, if not nil, replace the PUK then.
-	PUK, NewPUK *oath.Secret
 }
 
 // Step is where a set-up is.
@@ -49,8 +41,6 @@ const (
 	StepTouch Step = "touch"
 	// StepCertificate: the certificate is written.
 	StepCertificate Step = "certificate"
-	// StepPINs: the PIN or PUK is replaced.
-	StepPINs Step = "pins"
 )
 
 // Enroller sets up slots in a child process.
@@ -63,8 +53,8 @@ type Enroller struct {
 // certificate that marks it. It takes the card exclusively meanwhile, so no transaction may be open in this process.
 // Nothing else on the key is touched, unless the enrollment asks for it. progress, if not nil, is called at each step.
 //
-// When ctx ends the child is killed, and the card free again; the slot may then have a key without a certificate, as
-// after any failure from StepTouch on.
+// When ctx ends the child is killed, and the card free again. What it did not get done with, then or after a failure, is marked on
+// the key (State.Unfinished), and done anew by the next call.
 //
 // Errors: ErrPINForm; a *PINError; ErrManagementKey, ErrTouchTimeout, ErrTooOld, ErrSlotTaken, ErrOtherKey, ErrNotBehindPCSCD,
 // ErrNoApplet, ErrRejected; hw.ErrHeld, hw.ErrRemoved, hw.ErrReset, hw.ErrRefused, hw.ErrUnavailable; ctx's.
@@ -116,30 +106,18 @@ func (in Enrollment) check() error {
 	if in.Slot < firstRetired || in.Slot > lastRetired {
 		return fmt.Errorf("%02x is no retired slot: they are %02x to %02x", in.Slot, firstRetired, lastRetired)
 	}
-	required := []*oath.Secret{in.PIN}
-	if in.NewPIN != nil {
-		required = append(required, in.NewPIN)
+	if err := CheckPIN(in.PIN); err != nil {
+		return err
 	}
-	if in.NewPUK != nil {
-		required = append(required, in.PUK, in.NewPUK)
-	}
-	for _, pin := range required {
-		if err := CheckPIN(pin); err != nil {
-			return err
-		}
-	}
-	if n := in.ManagementKey.Len(); in.ManagementKey != nil && n != 16 && n != 24 && n != 32 {
-		return hw.WithHint(fmt.Errorf("%w: it has %d bytes", ErrManagementKey, n), "a management key has 16, 24 or 32 bytes, in hexadecimal 32, 48 or 64 digits")
-	}
-	return nil
+	return checkManagementKey(in.ManagementKey)
 }
 
 func (in Enrollment) request() request {
-	return request{Reader: in.Reader, Serial: in.Serial, Slot: in.Slot, Name: in.Name, Unfinished: in.Unfinished}
+	return request{Reader: in.Reader, Serial: in.Serial, Slot: in.Slot, Name: in.Name}
 }
 
 func (in Enrollment) secrets() secrets {
-	return secrets{pin: in.PIN, management: in.ManagementKey, newPIN: in.NewPIN, puk: in.PUK, newPUK: in.NewPUK}
+	return secrets{pin: in.PIN, management: in.ManagementKey}
 }
 
 // errUnsaid: the child's output ended before there was a result in it.

@@ -110,7 +110,6 @@ func TestEnroll(t *testing.T) {
 			"no PIV":          enrollNoPIV,
 			"NEO":             enrollNEO,
 			"held by another": enrollHeld,
-			"new PINs":        enrollNewPINs,
 			"given up":        enrollGivenUp,
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -124,7 +123,7 @@ func TestEnroll(t *testing.T) {
 func enrollMakes(t *testing.T, b *bench) {
 	k := newKey(t, softkey.Options{Serial: 5700001})
 	s := b.plug(t, k)
-	plan, err := look(t, s.card).Plan()
+	plan, err := look(t, s.card).Plan(piv.Wish{})
 	if err != nil || plan.Reuse != nil || plan.Slot != s.in.Slot {
 		t.Fatalf("%+v, %v", plan, err)
 	}
@@ -153,7 +152,7 @@ func enrollMakes(t *testing.T, b *bench) {
 	if len(state.Escrow) != 1 || !bytes.Equal(state.Escrow[0].Certificate, slot.Certificate) {
 		t.Errorf("escrow slots: %+v", state.Escrow)
 	}
-	if plan, err := state.Plan(); err != nil || plan.Reuse == nil || plan.Slot != slot.ID {
+	if plan, err := state.Plan(piv.Wish{}); err != nil || plan.Reuse == nil || plan.Slot != slot.ID {
 		t.Errorf("the next plan: %+v, %v", plan, err)
 	}
 	roots := x509.NewCertPool()
@@ -271,8 +270,7 @@ func enrollProtected(t *testing.T, b *bench) {
 	mustEnroll(t, s.in)
 }
 
-// enrollTouch: after three touches that did not come there is a key without a certificate, which the next plan
-// leaves alone and the next set-up may replace.
+// enrollTouch: after three touches that did not come the slot is marked as unfinished, and the next set-up finishes it.
 func enrollTouch(t *testing.T, b *bench) {
 	k := newKey(t, softkey.Options{})
 	s := b.plug(t, k)
@@ -288,18 +286,20 @@ func enrollTouch(t *testing.T, b *bench) {
 		t.Errorf("asked for %d touches", touches)
 	}
 	state := look(t, s.card)
-	if plan, err := state.Plan(); err != nil || plan.Slot != 0x83 || !slices.Equal(state.Bare, []byte{0x82}) {
+	if plan, err := state.Plan(piv.Wish{}); err != nil || plan.Slot != 0x82 || !slices.Equal(state.Unfinished, []byte{0x82}) || !strings.Contains(plan.Steps[0], "broken off") {
 		t.Errorf("%+v, %v", plan, err)
 	}
-	_, err = enroll(t, s.in)
-	wantError(t, err, piv.ErrSlotTaken)
-	s.in.Unfinished = true
+	if info := s.ykman("piv", "info"); !strings.Contains(info, "unfinished escrow slot") {
+		t.Errorf("ykman piv info:\n%s", info)
+	}
+	err = decrypt(t, s.card, piv.Target{Slot: 0x82, Point: make([]byte, 65)}, pin(t))
+	wantError(t, err, piv.ErrUnfinished)
 	k.Fail(softkey.Fault{Kind: softkey.FaultTouch, Touch: softkey.TouchNever, Times: 2})
 	slot := mustEnroll(t, s.in)
 	if err := decrypt(t, s.card, target(slot), pin(t)); err != nil {
 		t.Error(err)
 	}
-	_, err = enroll(t, s.in) // unfinished or not, a certificate is never overwritten
+	_, err = enroll(t, s.in) // a certificate of another kind is never overwritten
 	wantError(t, err, piv.ErrSlotTaken)
 }
 
@@ -352,18 +352,6 @@ func enrollHeld(t *testing.T, b *bench) {
 		t.Fatal(err)
 	}
 	mustEnroll(t, s.in)
-}
-
-func enrollNewPINs(t *testing.T, b *bench) {
-	k := newKey(t, softkey.Options{})
-	s := b.plug(t, k)
-	s.in.NewPIN, s.in.PUK, s.in.NewPUK = secret(t, "246810"), secret(t, hwtest.FactoryPUK), secret(t, "13579111")
-	slot := mustEnroll(t, s.in)
-	wantPINError(t, decrypt(t, s.card, target(slot), pin(t)), piv.ErrWrongPIN, 2)
-	if err := decrypt(t, s.card, target(slot), s.in.NewPIN); err != nil {
-		t.Error(err)
-	}
-	s.ykman("piv", "access", "unblock-pin", "-p", "13579111", "-n", "111111")
 }
 
 // enrollGivenUp: who gives up while the key blinks has the card back when the key does.
@@ -466,7 +454,6 @@ func (r *readerSeat) finish(t *testing.T, card hw.Card, in piv.Enrollment) error
 	if err != nil {
 		return err
 	}
-	in.Unfinished = slices.Equal(state.Bare, []byte{0x82})
 	if len(state.Escrow) == 0 { // else the certificate was written already
 		if _, err := enroller.Enroll(t.Context(), in, nil); err != nil {
 			return fmt.Errorf("the second set-up says %w", err)
@@ -476,8 +463,8 @@ func (r *readerSeat) finish(t *testing.T, card hw.Card, in piv.Enrollment) error
 	if err != nil {
 		return err
 	}
-	if len(state.Escrow) != 1 || state.Escrow[0].ID != 0x82 || len(state.Free) != 19 || state.Tries != 3 {
-		return fmt.Errorf("escrow %v, free %x, bare %x, %d tries", state.Escrow, state.Free, state.Bare, state.Tries)
+	if len(state.Escrow) != 1 || state.Escrow[0].ID != 0x82 || len(state.Free) != 19 || len(state.Bare)+len(state.Unfinished) != 0 || state.Tries != 3 {
+		return fmt.Errorf("escrow %v, free %x, bare %x, unfinished %x, %d tries", state.Escrow, state.Free, state.Bare, state.Unfinished, state.Tries)
 	}
 	return nil
 }

@@ -16,6 +16,8 @@ var (
 	ErrNoSlot = errors.New("no escrow slot on this key")
 	// ErrForeignSlot: the slot has another key, or a certificate without that mark.
 	ErrForeignSlot = errors.New("this slot is not the escrow's")
+	// ErrUnfinished: the slot is one that Enroll did not get done with. It wraps ErrForeignSlot.
+	ErrUnfinished = fmt.Errorf("%w: its set-up was broken off", ErrForeignSlot)
 	// ErrNotSupported: the key has no such command.
 	ErrNotSupported = errors.New("the key does not support this")
 	// ErrRejected: the key refused, for a reason that it does not name.
@@ -29,6 +31,10 @@ var (
 	ErrLastTry = errors.New("only one try is left for the PIN")
 	// ErrPINBlocked: no try is left.
 	ErrPINBlocked = errors.New("the PIN is blocked")
+	// ErrWrongPUK, ErrLastPUKTry and ErrPUKBlocked: the same of the PUK, in a PINError.
+	ErrWrongPUK   = errors.New("wrong PUK")
+	ErrLastPUKTry = errors.New("only one try is left for the PUK")
+	ErrPUKBlocked = errors.New("the PUK is blocked")
 	// ErrStillVerified: the PIN was taken, and no other application could be selected to have it forgotten.
 	ErrStillVerified = errors.New("the key still takes the PIN as entered")
 
@@ -51,11 +57,13 @@ var (
 	ErrOtherKey = errors.New("another key is in the reader")
 	// ErrSlotTaken: the slot is not free any more.
 	ErrSlotTaken = errors.New("the slot is taken")
+	// ErrPrinted: where the management key would be kept there is something of another program.
+	ErrPrinted = errors.New("another program keeps something where the management key would go")
 )
 
-// PINError is a PIN that was not accepted, or not tried.
+// PINError is a PIN or PUK that was not accepted, or not tried.
 type PINError struct {
-	// Reason is ErrWrongPIN, ErrLastTry or ErrPINBlocked.
+	// Reason is ErrWrongPIN, ErrLastTry or ErrPINBlocked, or those of the PUK.
 	Reason error
 	// Tries is how many are left. Where there are 15 or more, it is 15: the status word has no room for more.
 	Tries int
@@ -64,12 +72,12 @@ type PINError struct {
 // Error says what is wrong, and how many tries are left.
 func (e *PINError) Error() string {
 	switch {
-	case e.Reason != ErrWrongPIN:
+	case e.Reason != ErrWrongPIN && e.Reason != ErrWrongPUK:
 		return e.Reason.Error()
 	case e.Tries == 1:
-		return "wrong PIN, 1 try is left"
+		return fmt.Sprintf("%v, 1 try is left", e.Reason)
 	}
-	return fmt.Sprintf("wrong PIN, %d tries are left", e.Tries)
+	return fmt.Sprintf("%v, %d tries are left", e.Reason, e.Tries)
 }
 
 // Unwrap returns the reason.
@@ -83,6 +91,8 @@ func pinError(reason error, tries int) error {
 		return hw.WithHint(err, "verify the PIN with another program first, which sets the tries back: ykman piv access change-pin")
 	case ErrPINBlocked:
 		return hw.WithHint(err, "unblock it with the PUK: ykman piv access unblock-pin")
+	case ErrLastPUKTry, ErrPUKBlocked:
+		return hw.WithHint(err, "leave the PUK as it is; the PIN works without it")
 	}
 	return err
 }

@@ -29,7 +29,7 @@ func FuzzAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		script := func() *stranger { return &stranger{bytes.Split(b, []byte{0xff, 0xff})} }
 		if state, err := Look(script()); err == nil {
-			_, _ = state.Plan() // what it says is not the card's affair
+			_, _ = state.Plan(Wish{Protect: true}) // what it says is not the card's affair
 		}
 		_ = Use(script(), Target{Slot: 0x82, Point: make([]byte, pointLen)}, pin, func(*Key) error { return nil })
 		s, err := Select(script())
@@ -40,6 +40,7 @@ func FuzzAnswers(f *testing.F) {
 		if shared, err := k.SharedSecret(make([]byte, pointLen)); err == nil && len(shared) != sharedLen {
 			t.Errorf("a secret of %d bytes", len(shared))
 		}
+		_ = Secure(script(), Changes{PIN: pin, NewPIN: pin, PUK: pin, NewPUK: pin, Protect: true})
 		if chain, err := s.Attest(0x82); err == nil && len(chain) != 2 {
 			t.Errorf("a chain of %d", len(chain))
 		}

@@ -32,8 +32,8 @@ type State struct {
 	Serial uint32
 	// Tries is how many the PIN has left, 15 for 15 and more; -1 if another program has just verified it.
 	Tries int
-	// DefaultPIN and DefaultManagementKey: they are still the factory's.
-	DefaultPIN, DefaultManagementKey Answer
+	// DefaultPIN, DefaultPUK and DefaultManagementKey: they are still the factory's.
+	DefaultPIN, DefaultPUK, DefaultManagementKey Answer
 	// ProtectedManagementKey: it is kept on the key, readable with the PIN (yubikey-manager's and
 	// age-plugin-yubikey's way).
 	ProtectedManagementKey bool
@@ -43,8 +43,10 @@ type State struct {
 	Escrow []Slot
 	// Free are the retired slots that are empty.
 	Free []byte
-	// Bare are the retired slots with a key and no certificate, as a set-up leaves it that was broken off. The
-	// program that made the key may keep the certificate elsewhere, so they are not free.
+	// Unfinished are those that Enroll did not get done with.
+	Unfinished []byte
+	// Bare are the retired slots with a key and no certificate. The program that made the key may keep the certificate
+	// elsewhere, so they are not free.
 	Bare []byte
 }
 
@@ -89,8 +91,10 @@ func (s *Session) look() (State, error) {
 
 // The tags of GET METADATA, and those of yubikey-manager's own object (ykman/piv.py, PivmanData).
 const (
-	tagMetaPolicy  = 0x02
-	tagMetaDefault = 0x05
+	tagMetaAlgorithm = 0x01
+	tagMetaPolicy    = 0x02
+	tagMetaDefault   = 0x05
+	tagMetaRetries   = 0x06 // at most, and left
 
 	tagManager      = 0x80
 	tagManagerFlags = 0x81
@@ -104,15 +108,19 @@ func (s *Session) lookAtSecrets(state *State) error {
 		if err != nil {
 			return err
 		}
+		puk, err := s.metadata(refPUK)
+		if err != nil {
+			return err
+		}
 		management, err := s.metadata(refManagement)
 		if err != nil {
 			return err
 		}
-		state.DefaultPIN, state.DefaultManagementKey = isDefault(pin), isDefault(management)
+		state.DefaultPIN, state.DefaultPUK, state.DefaultManagementKey = isDefault(pin), isDefault(puk), isDefault(management)
 		policy, _ := tlv.Find(management, tagMetaPolicy)
 		state.TouchForManagement = len(policy) == 2 && TouchPolicy(policy[1]) > TouchNever
 	}
-	object, err := s.object(0x5f, 0xff, 0x00)
+	object, err := s.object(objectManager...)
 	if refused(err) {
 		return nil
 	}
@@ -133,16 +141,19 @@ func isDefault(metadata []tlv.TLV) Answer {
 
 // isProtected reads yubikey-manager's object. One that it did not write says nothing.
 func isProtected(object []byte) bool {
-	list, err := tlv.Parse(object)
-	if err != nil {
-		return false
-	}
-	manager, _ := tlv.Find(list, tagManager)
-	if list, err = tlv.Parse(manager); err != nil {
-		return false
-	}
+	list, _ := inside(object, tagManager)
 	flags, _ := tlv.Find(list, tagManagerFlags)
 	return len(flags) == 1 && flags[0]&flagProtected != 0
+}
+
+// inside returns what is in the element that an object consists of; ok is false for an object of another form.
+func inside(object []byte, tag byte) (list []tlv.TLV, ok bool) {
+	outer, err := tlv.Parse(object)
+	if err != nil || len(outer) != 1 || outer[0].Tag != tag {
+		return nil, false
+	}
+	list, err = tlv.Parse(outer[0].Value)
+	return list, err == nil
 }
 
 // lookAtSlot puts a retired slot where it belongs.
@@ -151,6 +162,9 @@ func (s *Session) lookAtSlot(state *State, id byte) error {
 	switch {
 	case err == nil:
 		state.Escrow = append(state.Escrow, slot)
+		return nil
+	case errors.Is(err, ErrUnfinished):
+		state.Unfinished = append(state.Unfinished, id)
 		return nil
 	case errors.Is(err, ErrForeignSlot):
 		return nil

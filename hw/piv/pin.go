@@ -64,16 +64,22 @@ func (s *Session) spare() error {
 	return nil
 }
 
+// padded is a PIN or PUK as it goes to the key, to be wiped.
+func padded(pin *oath.Secret) []byte {
+	value := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	copy(value, pin.Bytes())
+	return value
+}
+
 // verify gives the key the PIN.
 func (s *Session) verify(pin *oath.Secret) error {
 	if err := CheckPIN(pin); err != nil {
 		return err
 	}
-	padded := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	defer oath.Wipe(padded)
-	copy(padded, pin.Bytes())
+	value := padded(pin)
+	defer oath.Wipe(value)
 	s.opened = true
-	_, err := s.ask(insVerify, refPIN, padded...)
+	_, err := s.ask(insVerify, refPIN, value...)
 	if err == nil {
 		return nil
 	}

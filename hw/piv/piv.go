@@ -7,6 +7,8 @@
 // the transaction ends. hw/pcsc leaves the card as it is (SCARD_LEAVE_CARD), so gpg and ssh-agent go on working; at most they
 // ask for their PIN again, for a YubiKey forgets what one application had verified when another is selected.
 //
+// Secure, of the same half, changes PIN, PUK and management key for those who ask for it.
+//
 // The other half, Enroll, makes the slot with piv-go. That library takes the card exclusively, by the name of
 // its reader, for as long as it works, and does not give it back when selecting PIV fails. So it runs in a child
 // process, which is this same program in ServeEnroll; a hang or a leak ends with it. It needs a key behind pcscd.
@@ -30,24 +32,28 @@ var AID = []byte{0xa0, 0x00, 0x00, 0x03, 0x08}
 // Instructions.
 const (
 	insVerify       = 0x20 // 3.2.1
+	insChange       = 0x24 // 3.2.2
 	insAuthenticate = 0x87 // 3.2.4
 	insGetData      = 0xcb // 3.1.2
+	insPutData      = 0xdb // 3.3.1
 	insMetadata     = 0xf7 // Yubico, firmware 5.3
 	insSerial       = 0xf8 // Yubico, firmware 5
 	insAttest       = 0xf9 // Yubico, firmware 4.3
 	insVersion      = 0xfd // Yubico
+	insSetKey       = 0xff // Yubico, "set management key"
 	insGetResponse  = 0xc0 // ISO/IEC 7816-4, section 11.7.1
 )
 
 // References (part 1, table 4b).
 const (
 	refPIN        = 0x80
+	refPUK        = 0x81
 	refManagement = 0x9b
 	firstRetired  = 0x82
 	lastRetired   = 0x95
 )
 
-// paramsData is P1P2 of GET DATA (3.1.2).
+// paramsData is P1P2 of GET DATA and PUT DATA (3.1.2, 3.3.1).
 const paramsData = 0x3fff
 
 const (

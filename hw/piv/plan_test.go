@@ -109,6 +109,8 @@ func TestPlan(t *testing.T) {
 		{"new", piv.State{Version: v5, Tries: 3, Free: []byte{0x82, 0x83}}, nil, 0x82, false, nil},
 		{"factory's secrets", piv.State{Version: v5, Tries: 3, Free: []byte{0x82}, DefaultPIN: piv.Yes, DefaultManagementKey: piv.Yes}, nil, 0x82, false,
 			[]string{"123456", "management key"}},
+		{"unfinished", piv.State{Version: v5, Tries: 3, Unfinished: []byte{0x84}, Free: []byte{0x82}}, nil, 0x84, false, nil},
+		{"full but for one unfinished", piv.State{Version: v5, Tries: 3, Unfinished: []byte{0x84}}, nil, 0x84, false, nil},
 		{"verified just now", piv.State{Version: v5, Tries: -1, Free: []byte{0x82}}, nil, 0x82, false, nil},
 		{"bare", piv.State{Version: v5, Tries: 3, Bare: []byte{0x82}, Free: []byte{0x83}}, nil, 0x83, false, []string{"slot 82"}},
 		{"there already", piv.State{Version: v5, Tries: 0, Escrow: []piv.Slot{weak, strong}}, nil, 0x90, true, nil},
@@ -120,7 +122,7 @@ func TestPlan(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			p, err := tt.state.Plan()
+			p, err := tt.state.Plan(piv.Wish{})
 			if wantError(t, err, tt.want); err != nil {
 				if hw.Hint(err) == "" {
 					t.Error("no hint")
@@ -137,6 +139,47 @@ func TestPlan(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestPlanChanges: what was asked for is said, and what was not is said to stay.
+func TestPlanChanges(t *testing.T) {
+	slot := piv.Slot{ID: 0x82, PIN: piv.PINAlways, Touch: piv.TouchAlways}
+	factory := piv.State{Version: piv.Version{Major: 5, Minor: 7}, Tries: 3, Free: []byte{0x82}, DefaultPIN: piv.Yes, DefaultPUK: piv.Yes, DefaultManagementKey: piv.Yes}
+	enrolled, protected, blocked := factory, factory, factory
+	enrolled.Escrow = []piv.Slot{slot}
+	protected.ProtectedManagementKey, protected.DefaultManagementKey = true, piv.No
+	blocked.Escrow, blocked.Tries = enrolled.Escrow, 0
+	all := piv.Wish{PIN: true, PUK: true, Protect: true}
+	for name, test := range map[string]struct {
+		state    piv.State
+		wish     piv.Wish
+		changes  piv.Wish
+		steps    string
+		warnings int
+	}{
+		"nothing":           {factory, piv.Wish{}, piv.Wish{}, "leave PUK, PIN, management key, all other slots as they are", 3},
+		"all":               {factory, all, all, "leave all other slots as they are", 0},
+		"the PIN alone":     {factory, piv.Wish{PIN: true}, piv.Wish{PIN: true}, "leave PUK, management key, all other slots as they are", 2},
+		"enrolled":          {enrolled, all, all, "use slot 82 as it is", 0},
+		"protected already": {protected, all, piv.Wish{PIN: true, PUK: true}, "leave management key, all other slots as they are", 0},
+		"blocked, reused":   {blocked, piv.Wish{}, piv.Wish{}, "use slot 82 as it is", 3},
+	} {
+		p, err := test.state.Plan(test.wish)
+		said := strings.Join(p.Steps, "\n")
+		if err != nil || p.Changes != test.changes || !strings.Contains(said, test.steps) || len(p.Warnings) != test.warnings {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+		for _, change := range []struct {
+			asked bool
+			words string
+		}{{test.changes.PIN, "replace the PIN"}, {test.changes.PUK, "replace the PUK"}, {test.changes.Protect, "behind the PIN"}} {
+			if strings.Contains(said, change.words) != change.asked {
+				t.Errorf("%s: it says %q", name, said)
+			}
+		}
+	}
+	_, err := blocked.Plan(piv.Wish{PUK: true})
+	wantError(t, err, piv.ErrPINBlocked)
 }
 
 func TestAttest(t *testing.T) {

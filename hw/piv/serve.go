@@ -42,9 +42,9 @@ func ServeEnroll(in io.Reader, out io.Writer) error {
 // setup is one set-up in the child.
 type setup struct {
 	request
-	pin, newPIN, puk, newPUK string
-	management               []byte // nil: find it
-	report                   func(Step)
+	pin        string
+	management []byte // nil: find it
+	report     func(Step)
 
 	slot     pivgo.Slot
 	key      *pivgo.YubiKey
@@ -52,12 +52,7 @@ type setup struct {
 }
 
 func newSetup(r request, s secrets, report func(Step)) *setup {
-	return &setup{
-		request: r, report: report,
-		pin: string(s.pin.Bytes()), newPIN: string(s.newPIN.Bytes()),
-		puk: string(s.puk.Bytes()), newPUK: string(s.newPUK.Bytes()),
-		management: slices.Clone(s.management.Bytes()),
-	}
+	return &setup{request: r, report: report, pin: string(s.pin.Bytes()), management: slices.Clone(s.management.Bytes())}
 }
 
 // run does it all and returns the certificate.
@@ -76,7 +71,12 @@ func (s *setup) run() ([]byte, error) {
 			return nil, err
 		}
 	}
-	management, public, err := s.generate()
+	s.report(StepGenerate)
+	management, err := s.mark()
+	if err != nil {
+		return nil, err
+	}
+	public, err := s.generate(management)
 	if err != nil {
 		return nil, err
 	}
@@ -84,10 +84,7 @@ func (s *setup) run() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.write(management, der); err != nil {
-		return nil, err
-	}
-	return der, s.replacePINs()
+	return der, s.write(management, der)
 }
 
 // open takes the card.
@@ -135,13 +132,13 @@ func (s *setup) checkKey() error {
 
 // checkSlot makes sure that nothing is overwritten.
 func (s *setup) checkSlot() error {
-	if _, err := s.key.Certificate(s.slot); broken(err) {
+	switch certificate, err := s.key.Certificate(s.slot); {
+	case broken(err):
 		return explain("look at the slot", err)
-	} else if !errors.Is(err, pivgo.ErrNotFound) {
-		return fmt.Errorf("%w: it has a certificate", ErrSlotTaken)
-	}
-	if s.Unfinished {
+	case err == nil && certificate.Subject.String() == unfinished.String():
 		return nil
+	case !errors.Is(err, pivgo.ErrNotFound):
+		return fmt.Errorf("%w: it has a certificate", ErrSlotTaken)
 	}
 	free, err := s.hasNoKey()
 	if err == nil && !free {
@@ -183,24 +180,44 @@ func (s *setup) verify() error {
 	return explain("verify the PIN", err)
 }
 
-// refusedManagement begins piv-go's errors of a management key that does not fit (YubiKey.GenerateKey).
+// refusedManagement begins piv-go's errors of a management key that does not fit (YubiKey.SetCertificate).
 const refusedManagement = "authenticating with management key"
 
-// generate makes the key, and returns the management key that permitted it, too.
-func (s *setup) generate() (management []byte, public crypto.PublicKey, err error) {
-	s.report(StepGenerate)
+// mark writes into the slot that it is not finished, and returns the management key that permitted it.
+func (s *setup) mark() (management []byte, err error) {
+	mark, err := unfinishedCertificate()
+	if err != nil {
+		return nil, err
+	}
 	for _, management := range s.managementKeys() {
-		public, err = s.key.GenerateKey(management, s.slot, pivgo.Key{
-			Algorithm: pivgo.AlgorithmEC256, PINPolicy: pivgo.PINPolicyAlways, TouchPolicy: pivgo.TouchPolicyAlways,
-		})
-		if err == nil {
-			return management, public, nil
-		}
-		if broken(err) || !strings.HasPrefix(err.Error(), refusedManagement) {
-			return nil, nil, explain("make a key", err)
+		err = s.key.SetCertificate(management, s.slot, mark)
+		if err == nil || broken(err) || !strings.HasPrefix(err.Error(), refusedManagement) {
+			return management, explain("mark the slot", err)
 		}
 	}
-	return nil, nil, hw.WithHint(fmt.Errorf("%w (%v)", ErrManagementKey, err), "%s", s.managementHint())
+	return nil, hw.WithHint(fmt.Errorf("%w (%v)", ErrManagementKey, err), "%s", managementHint(len(s.management) > 0))
+}
+
+// unfinishedCertificate is signed by a key that nobody has any more.
+func unfinishedCertificate() (*x509.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: unfinished, NotBefore: time.Now().UTC(), NotAfter: never}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	return x509.ParseCertificate(der)
+}
+
+// generate makes the key.
+func (s *setup) generate(management []byte) (crypto.PublicKey, error) {
+	public, err := s.key.GenerateKey(management, s.slot, pivgo.Key{
+		Algorithm: pivgo.AlgorithmEC256, PINPolicy: pivgo.PINPolicyAlways, TouchPolicy: pivgo.TouchPolicyAlways,
+	})
+	return public, explain("make a key", err)
 }
 
 // managementKeys are the keys to try: there is no limit to the tries.
@@ -214,13 +231,6 @@ func (s *setup) managementKeys() [][]byte {
 		keys = slices.Insert(keys, 0, *kept.ManagementKey)
 	}
 	return keys
-}
-
-func (s *setup) managementHint() string {
-	if len(s.management) > 0 {
-		return "check the management key that you gave"
-	}
-	return "it is not the factory's any more, and not kept on the key: give the management key, as it was set with ykman piv access change-management-key"
 }
 
 // touches is how often the key asks for a touch before it is given up.
@@ -297,23 +307,4 @@ func (s *setup) write(management, der []byte) error {
 		return err
 	}
 	return explain("write the certificate", s.key.SetCertificate(management, s.slot, certificate))
-}
-
-// replacePINs does so if it was asked for.
-func (s *setup) replacePINs() error {
-	if s.newPIN == "" && s.newPUK == "" {
-		return nil
-	}
-	s.report(StepPINs)
-	if s.newPUK != "" {
-		if err := s.key.SetPUK(s.puk, s.newPUK); err != nil {
-			return fmt.Errorf("the slot is set up, but the PUK is the old one: %w", explain("change the PUK", err))
-		}
-	}
-	if s.newPIN != "" {
-		if err := s.key.SetPIN(s.pin, s.newPIN); err != nil {
-			return fmt.Errorf("the slot is set up, but the PIN is the old one: %w", explain("change the PIN", err))
-		}
-	}
-	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"errors"
 	"fmt"
@@ -17,6 +18,10 @@ import (
 // Organization is the mark: the subject's O of the certificates that age-plugin-yubikey looks for
 // (src/util.rs, extract_name).
 const Organization = "age-plugin-yubikey"
+
+// unfinished is the subject of the certificate that Enroll puts into a slot until it has its own. So the key itself
+// tells, to whatever machine it is plugged into, which slot may be made again.
+var unfinished = pkix.Name{Organization: []string{"oathd"}, CommonName: "unfinished escrow slot"}
 
 // oidPolicies is the extension that holds the two policies as bare bytes (src/util.rs, POLICY_EXTENSION_OID). It
 // is that of Yubico's attestations.
@@ -56,11 +61,15 @@ type Slot struct {
 	Certificate []byte
 }
 
-// ParseSlot reads the certificate of a slot. The error wraps ErrForeignSlot if it is not an escrow's.
+// ParseSlot reads the certificate of a slot. The error wraps ErrForeignSlot if it is not an escrow's, and ErrUnfinished if it
+// is to become one.
 func ParseSlot(id byte, der []byte) (Slot, error) {
 	certificate, err := x509.ParseCertificate(der)
 	if err != nil {
 		return Slot{}, fmt.Errorf("%w: its certificate cannot be read: %w", ErrForeignSlot, err)
+	}
+	if certificate.Subject.String() == unfinished.String() {
+		return Slot{}, ErrUnfinished
 	}
 	if !slices.Contains(certificate.Subject.Organization, Organization) {
 		return Slot{}, fmt.Errorf("%w: its certificate is for %s", ErrForeignSlot, certificate.Subject)

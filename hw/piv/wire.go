@@ -16,17 +16,16 @@ import (
 
 // request is the line that goes in.
 type request struct {
-	Reader     string         `json:"reader"`
-	Serial     uint32         `json:"serial,omitempty"`
-	Slot       byte           `json:"slot"`
-	Name       string         `json:"name,omitempty"`
-	Unfinished bool           `json:"unfinished,omitempty"`
-	Lengths    map[string]int `json:"lengths"`
+	Reader  string         `json:"reader"`
+	Serial  uint32         `json:"serial,omitempty"`
+	Slot    byte           `json:"slot"`
+	Name    string         `json:"name,omitempty"`
+	Lengths map[string]int `json:"lengths"`
 }
 
 // secrets are what goes in behind it. Those that are not there are empty.
 type secrets struct {
-	pin, management, newPIN, puk, newPUK *oath.Secret
+	pin, management *oath.Secret
 }
 
 // each calls do with every secret, in the order in which they go over the pipe.
@@ -34,7 +33,7 @@ func (s *secrets) each(do func(name string, secret **oath.Secret) error) error {
 	for _, field := range []struct {
 		name   string
 		secret **oath.Secret
-	}{{"pin", &s.pin}, {"management", &s.management}, {"new_pin", &s.newPIN}, {"puk", &s.puk}, {"new_puk", &s.newPUK}} {
+	}{{"pin", &s.pin}, {"management", &s.management}} {
 		if err := do(field.name, field.secret); err != nil {
 			return err
 		}

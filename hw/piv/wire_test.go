@@ -12,9 +12,9 @@ import (
 )
 
 func TestRequest(t *testing.T) {
-	sent := secrets{pin: oath.CopySecret([]byte("123456")), management: oath.CopySecret(bytes.Repeat([]byte{10}, 24)), newPUK: oath.CopySecret([]byte("12345678"))}
+	sent := secrets{pin: oath.CopySecret([]byte("123456")), management: oath.CopySecret(bytes.Repeat([]byte{10}, 24))}
 	defer sent.wipe()
-	want := request{Reader: "Yubico 00 00", Serial: 7, Slot: 0x82, Name: "n", Unfinished: true}
+	want := request{Reader: "Yubico 00 00", Serial: 7, Slot: 0x82, Name: "n"}
 	var pipe bytes.Buffer
 	if err := writeRequest(&pipe, want, sent); err != nil {
 		t.Fatal(err)
@@ -29,12 +29,11 @@ func TestRequest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer received.wipe()
-	if got.Reader != want.Reader || got.Serial != 7 || got.Slot != 0x82 || got.Name != "n" || !got.Unfinished || pipe.String() != "rest" {
+	if got.Reader != want.Reader || got.Serial != 7 || got.Slot != 0x82 || got.Name != "n" || pipe.String() != "rest" {
 		t.Errorf("%+v, and %q behind it", got, pipe.String())
 	}
 	for name, pair := range map[string][2]*oath.Secret{
-		"pin": {sent.pin, received.pin}, "management": {sent.management, received.management}, "newPIN": {sent.newPIN, received.newPIN},
-		"puk": {sent.puk, received.puk}, "newPUK": {sent.newPUK, received.newPUK},
+		"pin": {sent.pin, received.pin}, "management": {sent.management, received.management},
 	} {
 		if !pair[0].Equal(pair[1]) {
 			t.Errorf("%s changed on the way", name)
@@ -98,8 +97,6 @@ func TestEnrollmentCheck(t *testing.T) {
 	}{
 		{"no PIN", Enrollment{Slot: 0x82}, ErrPINForm},
 		{"short PIN", Enrollment{Slot: 0x82, PIN: short}, ErrPINForm},
-		{"short new PIN", Enrollment{Slot: 0x82, PIN: pin, NewPIN: short}, ErrPINForm},
-		{"new PUK without the old", Enrollment{Slot: 0x82, PIN: pin, NewPUK: pin}, ErrPINForm},
 		{"management key", Enrollment{Slot: 0x82, PIN: pin, ManagementKey: odd}, ErrManagementKey},
 		{"empty management key", Enrollment{Slot: 0x82, PIN: pin, ManagementKey: &oath.Secret{}}, ErrManagementKey},
 	}

@@ -7,7 +7,23 @@ import (
 	"github.com/oathd/oathd/oath"
 )
 
-// Enroll sets up a key's slot for the escrow, or says what that would do. pin is nil for a plan, and stays the caller's.
-func (c *Client) Enroll(ctx context.Context, key string, r api.EnrollRequest, pin *oath.Secret) (api.Enrollment, error) {
-	return call[api.Enrollment](ctx, c, post("/v1/keys", key, "enroll").withSecrets(&r, pin))
+// EnrollSecrets are what a set-up takes and changes; nil for what it does not. They stay the caller's.
+type EnrollSecrets struct {
+	PIN, ManagementKey, NewPIN, PUK, NewPUK *oath.Secret
+}
+
+// Wipe wipes them all.
+func (s EnrollSecrets) Wipe() {
+	for _, secret := range s.list() {
+		secret.Wipe()
+	}
+}
+
+func (s EnrollSecrets) list() []*oath.Secret {
+	return []*oath.Secret{s.PIN, s.ManagementKey, s.NewPIN, s.PUK, s.NewPUK}
+}
+
+// Enroll sets up a key's slot for the escrow, and changes what the request names, or says what that would do.
+func (c *Client) Enroll(ctx context.Context, key string, r api.EnrollRequest, s EnrollSecrets) (api.Enrollment, error) {
+	return call[api.Enrollment](ctx, c, post("/v1/keys", key, "enroll").withSecrets(&r, s.list()...))
 }

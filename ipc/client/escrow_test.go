@@ -60,8 +60,8 @@ func TestRequestsWithSecrets(t *testing.T) {
 			return failed(c.Rotate(ctx, "x", api.RotateRequest{To: []string{"red"}}, pass, nil))
 		}, "POST /v1/accounts/x/rotate", `{"new":{"issuer":"","name":"","type":"","algorithm":"","digits":0,"seed_bytes":5},"to":["red"]}` + "\nhorse", `{"report":{}}`},
 		{func(ctx context.Context, c *Client) error {
-			return failed(c.Enroll(ctx, "red", api.EnrollRequest{}, pin))
-		}, "POST /v1/keys/red/enroll", `{"pin_bytes":6}` + "\n123456", ""},
+			return failed(c.Enroll(ctx, "red", api.EnrollRequest{ChangePIN: true}, EnrollSecrets{PIN: pin, NewPIN: pin}))
+		}, "POST /v1/keys/red/enroll", `{"change_pin":true,"pin_bytes":6,"new_pin_bytes":6}` + "\n123456123456", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.SetRunbook(ctx, "x", pass)) }, "POST /v1/accounts/x/runbook", `{"text_bytes":5}` + "\nhorse", ""},
 		{func(ctx context.Context, c *Client) error {
 			text, err := c.Runbook(ctx, "x", api.RunbookRequest{Opener: opener}, pin)
