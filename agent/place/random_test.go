@@ -47,7 +47,7 @@ func TestFewKeys(t *testing.T) {
 // TestImpossible wants each change that is proposed to help, and no key of it to be needless.
 func TestImpossible(t *testing.T) {
 	kinds := map[place.ChangeKind]int{}
-	each(20, false, func(seed uint64, _ *rand.Rand, p place.Problem) {
+	each(8, false, func(seed uint64, _ *rand.Rand, p place.Problem) {
 		plan := place.Make(p)
 		changes := place.Changes(p, plan.Unmet)
 		if _, v := carryOut(p, plan); len(v.errors) > 0 || plan.Complete() || len(changes) < 2 {
