@@ -7,6 +7,7 @@ import (
 
 	"github.com/oathd/oathd/hw/ykoath"
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/ledger"
 	"github.com/oathd/oathd/oath"
 )
 
@@ -23,7 +24,7 @@ func (p *provision) check() error {
 			}
 		}
 	}
-	if len(p.keys()) == 0 && !p.a.escrowLacks(p.items) {
+	if len(p.keys()) == 0 && !p.a.escrowLacks(p.items) && !p.a.unsettled(p.items) {
 		it := p.items[0]
 		return refuse(api.CodeExistsSame, "name another key with --to to make one more copy",
 			"cannot add %s: it is there already, with the same seed, as %s", it.account.Label(), p.a.whereabouts(v, it))
@@ -104,6 +105,24 @@ func (b *book) claims(key string, it *item) bool {
 	i, open := b.openPut(ref)
 	c, there := b.copies[ref]
 	return open && slices.Contains(ours, i.Seed) || there && slices.Contains(ours, c.Seed)
+}
+
+// landed lists the attempts to write an item that succeeded without anybody noting it: the copies are there, and known to be.
+func (b *book) landed(it *item) []ledger.Intent {
+	var list []ledger.Intent
+	for _, c := range it.have {
+		if i, open := b.openPut(copyRef{c.Key, c.CredID}); open && i.Seed == c.Seed {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// unsettled reports whether such an attempt at one of the items is still open.
+func (a *Agent) unsettled(items []*item) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(items, func(it *item) bool { return len(a.book.landed(it)) > 0 })
 }
 
 // suits says what the firmware lacks for the item.

@@ -82,6 +82,11 @@ func (p *provision) intendItem(d *draft, it *item) error {
 	if err := d.escrowItem(it); err != nil {
 		return err
 	}
+	for _, i := range d.landed(it) {
+		if err := d.dropIntent(i.ID); err != nil {
+			return err
+		}
+	}
 	for _, key := range it.missing() {
 		it.claims[key] = d.claims(key, it)
 		i, ok := d.openPut(copyRef{key, it.account.ID()})

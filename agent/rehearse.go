@@ -86,7 +86,7 @@ func (h *rehearsal) differs(it *item) error {
 
 // outcomes says what each key has of an item, or would get.
 func (h *rehearsal) outcomes(it *item, r *api.AccountReport) {
-	r.Wanted, r.Escrow = it.wanted, h.a.escrowLacks([]*item{it})
+	r.Wanted, r.Escrow, r.Unsettled = it.wanted, h.a.escrowLacks([]*item{it}), h.a.unsettled([]*item{it})
 	for _, key := range it.targets {
 		k := h.v.keys[key]
 		o := api.Outcome{Key: key, KeyLabel: k.Label, Soft: k.Soft, State: api.CopyMissing}

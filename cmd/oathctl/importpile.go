@@ -181,22 +181,24 @@ var fates = map[api.ErrorCode]fate{
 	api.CodeExistsSame: fateDuplicate, api.CodeExists: fateConflict, api.CodeFull: fateFull, api.CodeBadRequest: fateImpossible, api.CodeNotSupported: fateImpossible,
 }
 
-// writable are those that would be written: to keys, or at least into the escrow.
+// writable are those that the daemon has something to do with, if only for the escrow, or to put an end to an attempt.
 func (p *pile) writable() []*found {
-	return slices.DeleteFunc(slices.Clone(p.found), func(f *found) bool { return f.fate != fateNew && !(f.fate == fateThere && f.report.Escrow) })
+	return slices.DeleteFunc(slices.Clone(p.found), func(f *found) bool {
+		return f.fate != fateNew && !(f.fate == fateThere && (f.report.Escrow || f.report.Unsettled))
+	})
 }
 
-// where names the keys that would be written to.
+// where names what would be written to.
 func (p *pile) where() string {
-	var keys []string
+	var names []string
 	for _, f := range p.writable() {
 		for _, o := range f.report.Outcomes {
-			if name := keyName(o.KeyLabel, o.Soft); !o.Existed && !slices.Contains(keys, name) {
-				keys = append(keys, name)
+			if name := keyName(o.KeyLabel, o.Soft); !o.Existed && !slices.Contains(names, name) {
+				names = append(names, name)
 			}
 		}
 	}
-	return cmp.Or(strings.Join(keys, ", "), "the escrow")
+	return cmp.Or(strings.Join(names, ", "), "ledger and escrow")
 }
 
 // status is what is left to say when err, what the writing came to, is all that went wrong: not everything could be brought along.

@@ -267,6 +267,8 @@ type AccountReport struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 	// Escrow is told by a dry run of an account that is known: the escrow lacks its seed, and would get it.
 	Escrow bool `json:"escrow,omitempty"`
+	// Unsettled is told by a dry run where an attempt to write it was broken off, though it succeeded: adding it again settles that.
+	Unsettled bool `json:"unsettled,omitempty"`
 	// Error is why an account cannot be added at all, with a dry run; an outcome's is why it cannot be on that key.
 	Error *Error `json:"error,omitempty"`
 }
