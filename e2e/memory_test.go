@@ -87,6 +87,13 @@ var operations = []struct {
 	{"restore", func(g *guarded) {
 		g.done(g.client.Restore(g.t.Context(), api.RestoreRequest{Opener: opener(api.OpenPIV), To: []string{"spare"}}, g.again("PIN"), nil))
 	}},
+	{"export", func(g *guarded) {
+		_, seed, err := g.client.Export(g.t.Context(), api.ExportRequest{Account: "Memory:long", Opener: opener(api.OpenPIV)}, g.again("PIN"))
+		g.must(err)
+		if !bytes.Equal(seed.Bytes(), g.secrets["seed of 80 bytes"]) {
+			g.t.Error("another seed was exported")
+		}
+	}},
 	{"rotate", func(g *guarded) {
 		g.done(g.client.Rotate(g.t.Context(), "Memory:one", api.RotateRequest{}, g.seed("rotated seed", 20), nil))
 		g.done(g.client.RotateEnd(g.t.Context(), "Memory:one", api.RotateEndRequest{}))
