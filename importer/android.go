@@ -24,13 +24,13 @@ func (in *input) preferences() ([]preference, error) {
 		if err != nil {
 			return nil, err
 		}
-		if begin == nil || begin.Name.Local != "string" {
+		if begin == nil || begin.name != "string" {
 			continue
 		}
 		text, err := r.text()
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, preference{attribute(begin, "name"), text})
+		list = append(list, preference{begin.attribute("name"), text})
 	}
 }

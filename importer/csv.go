@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strings"
 
 	"github.com/oathd/oathd/oath"
@@ -30,17 +31,20 @@ func (r csvRow) get(column string) []byte {
 
 func (r csvRow) text(column string) string { return string(r.get(column)) }
 
-// hasColumns reports whether the input is CSV whose first line has these names, which are in lower case.
+// hasColumns reports whether the input is CSV whose first line has these names, which are in lower case. It may be
+// something else entirely, so nothing of it is copied to where it would stay.
 func (in *input) hasColumns(names ...string) bool {
 	// A first line is short: no more than that is looked at.
-	first := csvReader{rest: in.data[:min(len(in.data), 1<<12)]}
+	head := in.data[:min(len(in.data), 1<<12)]
+	text := oath.NewSecret(len(head))
+	defer text.Wipe()
+	first := csvReader{rest: head, texts: text.Bytes()[:0]}
 	fields, err := first.row()
 	if err != nil {
 		return false
 	}
-	columns := columnsOf(fields)
 	for _, name := range names {
-		if _, ok := columns[name]; !ok {
+		if !slices.ContainsFunc(fields, func(field []byte) bool { return bytes.EqualFold(bytes.TrimSpace(field), []byte(name)) }) {
 			return false
 		}
 	}

@@ -42,7 +42,7 @@ func (k *keePass) element(inBin bool) error {
 		if err != nil || begin == nil {
 			return err
 		}
-		switch begin.Name.Local {
+		switch begin.name {
 		case "RecycleBinUUID":
 			err = k.string(&k.bin)
 		case "UUID":
@@ -76,7 +76,7 @@ func (k *keePass) entry(inBin bool) error {
 		if begin == nil {
 			break
 		}
-		if begin.Name.Local == "String" {
+		if begin.name == "String" {
 			err = k.field(fields)
 		} else {
 			err = k.skip()
@@ -111,11 +111,11 @@ func (k *keePass) field(fields keePassFields) error {
 		if err != nil {
 			return err
 		}
-		switch begin.Name.Local {
+		switch begin.name {
 		case "Key":
 			key = string(text)
 		case "Value":
-			if value = text; strings.EqualFold(attribute(begin, "Protected"), "true") {
+			if value = text; strings.EqualFold(begin.attribute("Protected"), "true") {
 				return errors.New("its values are encrypted, as they are inside a database: export it from KeePassXC or KeePass")
 			}
 		}

@@ -2,7 +2,6 @@ package importer
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
@@ -68,25 +67,25 @@ func parsePSKC(r *xmlReader) (*pskcContainer, error) {
 	from := 0
 	for {
 		token, err := r.token()
-		switch t := token.(type) {
-		case xml.StartElement:
-			path = append(path, t.Name.Local)
+		switch {
+		case errors.Is(err, io.EOF) && len(c.keys) == 0:
+			return nil, errors.New("there is no key in it")
+		case errors.Is(err, io.EOF):
+			return c, nil
+		case err != nil:
+			return nil, err
+		case token.begin != nil:
+			path = append(path, token.begin.name)
 			from = len(r.texts)
-			c.begin(path, &t)
-		case xml.CharData:
-			r.texts = append(r.texts, t...)
-		case xml.EndElement:
+			c.begin(path, token.begin)
+		case token.text != nil:
+			if err := r.add(token); err != nil {
+				return nil, err
+			}
+		default:
 			c.text(path, bytes.TrimSpace(r.texts[from:]))
 			path = path[:len(path)-1]
 			from = len(r.texts)
-		case nil:
-			if !errors.Is(err, io.EOF) {
-				return nil, err
-			}
-			if len(c.keys) == 0 {
-				return nil, errors.New("there is no key in it")
-			}
-			return c, nil
 		}
 	}
 }
@@ -117,15 +116,15 @@ func (c *pskcContainer) value(path []string) *pskcValue {
 }
 
 // begin takes what is said in attributes.
-func (c *pskcContainer) begin(path []string, e *xml.StartElement) {
-	algorithm := attribute(e, "Algorithm")
-	switch e.Name.Local {
+func (c *pskcContainer) begin(path []string, e *xmlElement) {
+	algorithm := e.attribute("Algorithm")
+	switch e.name {
 	case "KeyPackage":
 		c.manufacturer = ""
 	case "Key":
-		c.keys = append(c.keys, &pskcKey{id: attribute(e, "Id"), algorithm: algorithm, issuer: c.manufacturer})
+		c.keys = append(c.keys, &pskcKey{id: e.attribute("Id"), algorithm: algorithm, issuer: c.manufacturer})
 	case "ResponseFormat":
-		c.key().encoding, c.key().length = attribute(e, "Encoding"), attribute(e, "Length")
+		c.key().encoding, c.key().length = e.attribute("Encoding"), e.attribute("Length")
 	case "EncryptionMethod":
 		c.value(path).algorithm = algorithm
 	case "KeyDerivationMethod":

@@ -1,9 +1,6 @@
 package importer
 
-import (
-	"strings"
-	"testing"
-)
+import "testing"
 
 func TestSeedsInOtherLetters(t *testing.T) {
 	for _, test := range []struct{ how, text, want string }{
@@ -40,31 +37,5 @@ func TestSignedBytes(t *testing.T) {
 			t.Errorf("%s: %q", text, s.secret.Bytes())
 		}
 		s.take().Wipe()
-	}
-}
-
-func TestXMLThatIsNone(t *testing.T) {
-	deep := ""
-	for range maxElements + 1 {
-		deep += "<a>"
-	}
-	for _, text := range []string{"<", "<map>", "<map></pam>", "<map><string name='a'>SECRET", "<map><string>SECRET<b/></string></map>", "<a>&SECRET;</a>", deep} {
-		in := &input{data: []byte(text)}
-		if list, err := in.preferences(); err == nil {
-			t.Errorf("%.20s: %v", text, list)
-		} else if strings.Contains(err.Error(), "SECRET") {
-			t.Errorf("%.20s: the error quotes it: %v", text, err)
-		}
-		in.wipe()
-	}
-}
-
-func TestPreferences(t *testing.T) {
-	in := &input{data: []byte(`<?xml version='1.0' encoding='utf-16' standalone='yes' ?>
-<map><int name="no" value="1" /><string name="a">x &lt;&#65;<!-- no -->y</string><string name="b"/></map>`)}
-	defer in.wipe()
-	list, err := in.preferences()
-	if err != nil || len(list) != 2 || list[0].name != "a" || string(list[0].text) != "x <Ay" || list[1].name != "b" || len(list[1].text) != 0 {
-		t.Errorf("%q, %v", list, err)
 	}
 }

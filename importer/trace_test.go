@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -17,20 +18,28 @@ import (
 const manySeed = "ONZXG43TONZXG43TONZXG43TONZXG43T"
 
 // TestNoTrace looks through the whole memory of the process for seeds that were read and wiped, and finds none, neither as
-// they are nor as they were written.
+// they are nor as they were written. A signal saves registers, with a part of a seed in them, so only what is found
+// three times counts.
 func TestNoTrace(t *testing.T) {
-	var all []needle
+	var traced []string
 	for name, form := range many {
-		text := form(20)
-		if strings.HasPrefix(text, "<") || !strings.Contains(text, manySeed) {
-			continue // encoding/xml copies what it reads; and others do not write base32
+		if strings.Contains(form(1), manySeed) { // else it does not write base32
+			traced = append(traced, name)
 		}
-		all = append(all, readHidden(t, name, text)...)
 	}
-	runtime.GC()
-	for _, left := range search(t, all) {
-		t.Errorf("%s: a trace of the seed is left", left)
+	for range 3 {
+		var all []needle
+		for _, name := range traced {
+			all = append(all, readHidden(t, name, many[name](20))...)
+		}
+		runtime.GC()
+		if traced = search(t, all); traced == nil {
+			return
+		}
+		slices.Sort(traced)
+		traced = slices.Compact(traced)
 	}
+	t.Errorf("a trace of the seed is left by %q", traced)
 }
 
 // needle is the beginning of a seed's bytes or letters, masked so that it is not found itself.
