@@ -284,9 +284,15 @@ func (s *scene) ledger() string { return filepath.Join(s.dir, "oathd", "ledger.d
 // begin runs the daemon and waits until it knows what is plugged in.
 func (s *scene) begin() {
 	s.t.Helper()
+	s.wake()
+	s.settle()
+}
+
+// wake runs the daemon, with a new fate.
+func (s *scene) wake() {
+	s.t.Helper()
 	s.fate = newFate(s.t, filepath.Join(s.dir, "mortal"), s.bay, func() { s.stop(syscall.SIGKILL) })
 	s.run(nil)
-	s.settle()
 }
 
 // settle waits until the daemon knows what is plugged in.

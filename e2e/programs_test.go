@@ -75,10 +75,30 @@ type daemon struct {
 	t        testing.TB
 	bin, dir string
 	env      []string
-	process  *exec.Cmd
-	log      bytes.Buffer
-	ended    chan error
-	client   *client.Client
+	// group has the process killed together with its children.
+	group   bool
+	process *exec.Cmd
+	log     transcript
+	ended   chan error
+	client  *client.Client
+}
+
+// transcript is what a process says on stderr, to be read while it runs.
+type transcript struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *transcript) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *transcript) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 // start runs oathd from bin with the environment and arguments, and returns when it is ready. It ends with the test.
@@ -119,6 +139,7 @@ func (d *daemon) run(args []string) {
 	d.process = exec.Command(filepath.Join(d.bin, "oathd"), args...)
 	d.process.Env = append(d.env, "NOTIFY_SOCKET="+manager.LocalAddr().String())
 	d.process.Stderr = &d.log
+	d.process.SysProcAttr = &syscall.SysProcAttr{Setpgid: d.group}
 	if err := d.process.Start(); err != nil {
 		d.t.Fatal(err)
 	}
@@ -140,6 +161,9 @@ func (d *daemon) stop(signal syscall.Signal) string {
 		return d.log.String()
 	}
 	_ = d.process.Process.Signal(signal)
+	if d.group && signal == syscall.SIGKILL {
+		_ = syscall.Kill(-d.process.Process.Pid, signal)
+	}
 	err := <-d.ended
 	d.process = nil
 	if signal == syscall.SIGTERM && err != nil {
