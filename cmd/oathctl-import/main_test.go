@@ -147,16 +147,12 @@ func TestPicture(t *testing.T) {
 	}
 }
 
-// sample is one of other projects' files; their password is "test".
-func sample(t *testing.T, name string) *os.File {
+// encrypted is an export of Aegis whose password is "test".
+func encrypted(t *testing.T) *os.File {
 	t.Helper()
-	dir := os.Getenv("OATHD_SAMPLES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "samples")
-	}
-	f, err := os.Open(filepath.Join(dir, "imports", name))
+	f, err := os.Open("../../importer/testdata/aegis_encrypted.json")
 	if err != nil {
-		t.Skip("no sample files here: OATHD_SAMPLES names their folder")
+		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.Close() })
 	return f
@@ -167,7 +163,7 @@ func sample(t *testing.T, name string) *os.File {
 func TestPasswords(t *testing.T) {
 	installed(t)
 	var asked []bool
-	found, err := kin.Import(t.Context(), sample(t, "aegis_encrypted.json"), "", func(again bool) (*oath.Secret, error) {
+	found, err := kin.Import(t.Context(), encrypted(t), "", func(again bool) (*oath.Secret, error) {
 		if asked = append(asked, again); !again {
 			shutIn(t)
 			return oath.TakeSecret([]byte("wrong")), nil
@@ -180,10 +176,10 @@ func TestPasswords(t *testing.T) {
 	found.Wipe()
 
 	gone := errors.New("gone")
-	if _, err := kin.Import(t.Context(), sample(t, "aegis_encrypted.json"), "", func(bool) (*oath.Secret, error) { return nil, gone }); !errors.Is(err, gone) {
+	if _, err := kin.Import(t.Context(), encrypted(t), "", func(bool) (*oath.Secret, error) { return nil, gone }); !errors.Is(err, gone) {
 		t.Errorf("without a password: %v", err)
 	}
-	_, err = kin.Import(t.Context(), sample(t, "aegis_encrypted.json"), "", func(bool) (*oath.Secret, error) { return oath.TakeSecret([]byte("wrong")), nil })
+	_, err = kin.Import(t.Context(), encrypted(t), "", func(bool) (*oath.Secret, error) { return oath.TakeSecret([]byte("wrong")), nil })
 	if err == nil || !strings.Contains(err.Error(), "the password is wrong") || err.(*kin.ImportError).Hint == "" {
 		t.Errorf("with wrong passwords: %v", err)
 	}
@@ -312,7 +308,7 @@ func TestNobodyListens(t *testing.T) {
 func TestBreakingOff(t *testing.T) {
 	installed(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	_, err := kin.Import(ctx, sample(t, "aegis_encrypted.json"), "", func(bool) (*oath.Secret, error) {
+	_, err := kin.Import(ctx, encrypted(t), "", func(bool) (*oath.Secret, error) {
 		cancel()
 		return oath.TakeSecret([]byte("test")), nil
 	})
