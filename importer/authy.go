@@ -84,7 +84,9 @@ func authyArray(array []byte) ([]*authyToken, error) {
 	for item := range jsonItems(array) {
 		t := new(authyToken)
 		t.problem = unmarshal(item, t)
-		tokens = append(tokens, t)
+		if tokens = append(tokens, t); len(tokens) > maxEntries {
+			return nil, errTooMany
+		}
 	}
 	return tokens, nil
 }

@@ -67,6 +67,9 @@ func readBitwardenJSON(in *input, data []byte) ([]Entry, error) {
 		if isFilled(jsonAt(item, "login", "totp")) {
 			entries = append(entries, jsonEntry(item, (*bitwardenItem).entry))
 		}
+		if full(entries) {
+			break
+		}
 	}
 	return entries, nil
 }

@@ -61,6 +61,9 @@ func readFreeOTP(in *input) ([]Entry, error) {
 		if p.name != "tokenOrder" {
 			entries = append(entries, freeOTPEntry(p))
 		}
+		if full(entries) {
+			break
+		}
 	}
 	return entries, nil
 }

@@ -108,7 +108,9 @@ func (m *migration) add(f field) error {
 		if err != nil {
 			return err
 		}
-		m.entries = append(m.entries, entry)
+		if m.entries = append(m.entries, entry); full(m.entries) {
+			return errTooMany
+		}
 	case 3:
 		m.Size = int(int32(f.varint))
 	case 4:

@@ -85,6 +85,16 @@ var (
 	ErrLimit          = errors.New("it asks for too much")
 )
 
+// maxEntries is how many entries an export may have: more than anybody has accounts, and few enough for them to take
+// less memory than is granted.
+const maxEntries = 50_000
+
+var errTooMany = fmt.Errorf("%w: more than %d entries", ErrLimit, maxEntries)
+
+// full reports whether there are more entries than an export may have. Whoever collects them then stops, and the
+// export is refused.
+func full(entries []Entry) bool { return len(entries) > maxEntries }
+
 // Options are what Read needs besides the bytes.
 type Options struct {
 	// Format, if not "", is the Name of a Format that data is said to have.
@@ -123,6 +133,9 @@ func read(data []byte, o Options, l limits) (Export, error) {
 // export decodes the input, which has this format.
 func (f format) export(in *input) (Export, error) {
 	entries, err := f.read(in)
+	if err == nil && full(entries) {
+		err = errTooMany
+	}
 	if err != nil {
 		wipeAll(entries)
 		return Export{}, fmt.Errorf("cannot read the export of %s: %w", f.Program, err)

@@ -71,7 +71,9 @@ func (r *javaReader) pairs(n uint32) ([]javaPair, error) {
 		if err != nil {
 			return nil, err
 		}
-		pairs = append(pairs, javaPair{string(key), value})
+		if pairs = append(pairs, javaPair{string(key), value}); len(pairs) > 2*maxEntries {
+			return nil, errTooMany
+		}
 	}
 	return pairs, nil
 }

@@ -218,7 +218,9 @@ func unmarshal(text []byte, v any) error {
 func jsonEntries[T any](array []byte, toEntry func(*T) Entry) []Entry {
 	var entries []Entry
 	for item := range jsonItems(array) {
-		entries = append(entries, jsonEntry(item, toEntry))
+		if entries = append(entries, jsonEntry(item, toEntry)); full(entries) {
+			break
+		}
 	}
 	return entries
 }

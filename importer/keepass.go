@@ -91,6 +91,9 @@ func (k *keePass) entry(inBin bool) error {
 		}
 		k.entries = append(k.entries, e)
 	}
+	if full(k.entries) {
+		return errTooMany
+	}
 	return nil
 }
 

@@ -42,7 +42,9 @@ func readOnePassword(in *input) ([]Entry, error) {
 	for account := range jsonItems(accounts) {
 		for vault := range jsonItems(jsonAt(account, "vaults")) {
 			for item := range jsonItems(jsonAt(vault, "items")) {
-				entries = append(entries, onePasswordEntries(item)...)
+				if entries = append(entries, onePasswordEntries(item)...); full(entries) {
+					return entries, nil
+				}
 			}
 		}
 	}

@@ -31,7 +31,9 @@ func startsWithURI(in *input, schemes ...string) bool {
 func readURILines(in *input) ([]Entry, error) {
 	var entries []Entry
 	for line := range textLines(in.data) {
-		entries = append(entries, in.lineEntries(line)...)
+		if entries = append(entries, in.lineEntries(line)...); full(entries) {
+			break
+		}
 	}
 	if len(entries) == 0 && len(in.batches) == 0 {
 		return nil, errors.New("there is no URI in it")

@@ -16,6 +16,9 @@ func readPass(in *input) ([]Entry, error) {
 		if hasPrefixFold(line, "otpauth://") {
 			entries = append(entries, uriEntry(line))
 		}
+		if full(entries) {
+			break
+		}
 	}
 	if len(entries) == 0 {
 		return nil, errors.New("no line in it is an otpauth URI")

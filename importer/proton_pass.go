@@ -42,7 +42,9 @@ func readProtonPass(in *input) ([]Entry, error) {
 	var entries []Entry
 	for _, vault := range jsonMembers(jsonAt(data, "vaults")) {
 		for item := range jsonItems(jsonAt(vault, "items")) {
-			entries = append(entries, protonPassEntries(item)...)
+			if entries = append(entries, protonPassEntries(item)...); full(entries) {
+				return entries, nil
+			}
 		}
 	}
 	return entries, nil

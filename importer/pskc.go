@@ -78,6 +78,9 @@ func parsePSKC(r *xmlReader) (*pskcContainer, error) {
 			path = append(path, token.begin.name)
 			from = len(r.texts)
 			c.begin(path, token.begin)
+			if len(c.keys) > maxEntries {
+				return nil, errTooMany
+			}
 		case token.text != nil:
 			if err := r.add(token); err != nil {
 				return nil, err

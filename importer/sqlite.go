@@ -305,6 +305,9 @@ func (t *table) entries(toEntry func(get func(column string) value) Entry) ([]En
 			}
 			return value{}
 		}))
+		if full(entries) {
+			return errTooMany
+		}
 		return nil
 	})
 	return entries, err

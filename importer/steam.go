@@ -33,7 +33,9 @@ func readSteam(in *input) ([]Entry, error) {
 	}
 	var entries []Entry
 	for _, account := range jsonMembers(jsonAt(in.data, "accounts")) {
-		entries = append(entries, steamEntry(account))
+		if entries = append(entries, steamEntry(account)); full(entries) {
+			break
+		}
 	}
 	if len(entries) == 0 {
 		return nil, errors.New("there is no shared_secret in it")

@@ -53,7 +53,9 @@ func readItemsCSV(in *input, totp, title string, users ...string) ([]Entry, erro
 		for _, column := range users {
 			user = instead(user, row.text(column))
 		}
-		entries = append(entries, totpField(text, row.text(title), user))
+		if entries = append(entries, totpField(text, row.text(title), user)); full(entries) {
+			break
+		}
 	}
 	return entries, nil
 }

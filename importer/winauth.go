@@ -52,6 +52,9 @@ func readWinAuth(in *input) ([]Entry, error) {
 		buf := oath.NewSecret(4 * len(line))
 		entries = append(entries, in.lineEntries(appendWinAuth(buf.Bytes()[:0], line))...)
 		buf.Wipe()
+		if full(entries) {
+			break
+		}
 	}
 	if len(entries) == 0 {
 		return nil, errors.New("there is no URI in it")
