@@ -48,7 +48,7 @@ func (a *app) lost(ctx context.Context, w withFlag, selector string, sure bool) 
 			return err
 		}
 	}
-	if err := a.term.answer(report, lostWords(report)); err != nil {
+	if err := a.term.answer(report, lostWords(report, a.term.columns)); err != nil {
 		return err
 	}
 	if report.Recipient {
@@ -90,18 +90,33 @@ func (a *app) confirmLost(ctx context.Context, key api.Key) error {
 	return err
 }
 
-func lostWords(r api.LostReport) []string {
+// lostWords tells how each account fares, and what to do.
+func lostWords(r api.LostReport, columns int) []string {
 	lines := []string{ink.Paint(ink.Bold, keyName(r.Key.Label, r.Key.Soft)) + " is lost"}
 	var rows [][]string
 	for _, acc := range r.Accounts {
-		rows = append(rows, []string{"  " + acc.Label, ink.Paint(risks[acc.Risk].style, risks[acc.Risk].words), acc.Advice})
+		rows = append(rows, []string{"  " + acc.Label, ink.Paint(risks[acc.Risk].style, risks[acc.Risk].words)})
 	}
-	lines = append(lines, ink.Table(rows)...)
+	for i, line := range ink.Table(rows) {
+		lines = append(lines, line)
+		lines = append(lines, indented("    ", r.Accounts[i].Advice, columns)...)
+	}
 	if len(r.Revoke) > 0 {
 		lines = append(lines, ink.Paint(ink.Bold, "to do"))
 	}
 	for _, what := range r.Revoke {
-		lines = append(lines, "  "+what)
+		item := indented("    ", what, columns)
+		item[0] = "  - " + item[0][len("    "):]
+		lines = append(lines, item...)
 	}
 	return append(lines, warningWords(r.Warnings)...)
+}
+
+// indented wraps text into lines that begin with a margin.
+func indented(margin, text string, columns int) []string {
+	lines := ink.Wrap(text, columns-len(margin))
+	for i := range lines {
+		lines[i] = margin + lines[i]
+	}
+	return lines
 }

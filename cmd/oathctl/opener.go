@@ -157,6 +157,9 @@ func (a *app) chooseOpener(ctx context.Context, w withFlag) (api.Opener, error) 
 		return api.Opener{}, err
 	}
 	openers, words := openersOf(e)
+	if len(openers) == 1 {
+		return openers[0], nil
+	}
 	i, err := a.term.chooseOne(ctx, "Open the escrow with which?", words)
 	if err != nil {
 		return api.Opener{}, err

@@ -95,7 +95,7 @@ func (a *app) mayApply(ctx context.Context, o planOptions, p api.Plan) error {
 // planLines lists the steps key by key, what cannot be done, and what would help.
 func planLines(p api.Plan, columns int) []string {
 	if len(p.Steps)+len(p.Unmet) == 0 {
-		return []string{ink.Paint(ink.Green, "Nothing to do: every account has its copies, in different places.")}
+		return []string{ink.Paint(ink.Green, "Nothing to do: every account has its copies.")}
 	}
 	var lines []string
 	for i, s := range p.Steps {
@@ -108,6 +108,9 @@ func planLines(p api.Plan, columns int) []string {
 		lines = append(lines, lacking(p.Unmet, reason.of, reason.words, columns)...)
 	}
 	lines = append(lines, helps(p.Helps, columns)...)
+	if len(p.Steps) == 0 {
+		return lines[1:] // without the line between steps and what cannot be done
+	}
 	return append(lines, "", planSummary(p))
 }
 

@@ -7,7 +7,9 @@ import (
 )
 
 func TestPlanLines(t *testing.T) {
-	expect(t, "nothing", planLines(api.Plan{}, 80), "Nothing to do: every account has its copies, in different places.")
+	expect(t, "nothing", planLines(api.Plan{}, 80), "Nothing to do: every account has its copies.")
+	expect(t, "no room", planLines(api.Plan{Keys: 1, Unmet: []api.PlanUnmet{{Label: "D:me", Missing: 1, Reason: api.LacksRoom}}}, 80),
+		"There is no room:", "  D:me (1 copy missing)")
 	p := api.Plan{
 		Keys: 3,
 		Steps: []api.PlanStep{
