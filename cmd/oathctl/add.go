@@ -38,7 +38,9 @@ func (a *app) addCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "add [-]",
 		Short: "Write an account to keys, and prove each copy",
-		Long: `Writes accounts to keys, two unless told otherwise, and has each key prove its copy. An account comes
+		Long: `Writes accounts to keys, two unless told otherwise, and has each key prove its copy. Unless --to names
+them the keys are at different sites and with different holders ("oathctl key site", "holder"), as far
+as there are such, and plugged in if these will do. An account comes
 
   - from a picture of QR codes: oathctl add --qr FILE (PNG, JPEG or WebP), or --clipboard, or
     --screen for what is shown right now

@@ -15,8 +15,9 @@ func (a *app) restoreCommand() *cobra.Command {
 		Use:   "restore --to KEY [NAME…]",
 		Short: "Write accounts from the escrow to keys",
 		Long: `Writes accounts from the escrow to keys, several at once if --to names several, and has each key prove
-its copies. Without a NAME it is all that the keys should hold. What is there already is left, so it
-may be repeated. The keys have to be adopted.`,
+its copies. Without a NAME it is all that the keys should hold: what lacks copies since a key was lost,
+spread over them, or, if nothing lacks any, one more copy of everything. What is there already is left,
+so it may be repeated. The keys have to be adopted.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			r.Accounts = args
 			return a.restore(c.Context(), w, r)

@@ -149,7 +149,8 @@ type RestoreRequest struct {
 	Opener Opener `json:"opener"`
 	// To names the keys, by id, label or serial.
 	To []string `json:"to"`
-	// Accounts names the accounts; empty: all that the keys should hold.
+	// Accounts names the accounts, each of which goes to every key; empty: all that the keys should hold, which is what lacks copies,
+	// spread over them, or, if nothing does, one more copy of everything on each.
 	Accounts []string `json:"accounts,omitempty"`
 	// WaitSeconds is how long to wait for keys that are not plugged in; negative: until the client goes.
 	WaitSeconds int `json:"wait_seconds,omitempty"`
