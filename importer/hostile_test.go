@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -250,5 +251,39 @@ func TestVictims(t *testing.T) {
 	}
 	if n < 30 {
 		t.Errorf("%d samples are read", n)
+	}
+}
+
+// crowds are exports of as many accounts as fit, each as short as it can be.
+var crowds = map[string][3]string{
+	"otpauth":             {"otpauth://\n", "x\n", ""},
+	"winauth":             {"", "x\n", ""},
+	"pass-otp":            {"", "otpauth://\n", ""},
+	"duo":                 {"[", "{},", "{}]"},
+	"steam":               {`{"accounts":{`, `"":0,`, `"":0}}`},
+	"aegis":               {`{"version":1,"header":{},"db":{"entries":[`, "{},", "{}]}}"},
+	"bitwarden":           {`{"encrypted":false,"items":[`, `{"login":{"totp":0}},`, "{}]}"},
+	"1password":           {`{"accounts":[{"vaults":[{"items":[`, `{"details":{"sections":[{"fields":[{"value":{"totp":"a"}}]}]}},`, "{}]}]}]}"},
+	"proton-pass":         {`{"vaults":{"":{"items":[`, `{"data":{"content":{"totpUri":"a"}}},`, "{}]}}}"},
+	"keepassxc":           {"Group,Title,Username,TOTP\n", ",,,b\n", ""},
+	"authy":               {"<map><string name='com.authy.storage.tokens.authenticator.key'>[", "{},", "{}]</string></map>"},
+	"freeotp":             {"<map>", `<string name="a">{}</string>`, "</map>"},
+	"totp-authenticator":  {"<map><string name='" + totpPreference + "'>[", "{},", "{}]</string></map>"},
+	"pskc":                {"<KeyContainer>", "<Key/>", "</KeyContainer>"},
+	"gnome-authenticator": {"[", "{},", "{}]"},
+}
+
+// TestCrowds wants more entries than anybody has to be refused before they fill the memory.
+func TestCrowds(t *testing.T) {
+	for name, c := range crowds {
+		data := []byte(c[0] + strings.Repeat(c[1], maxEntries+1) + c[2])
+		grown := peak(t, func() {
+			if e, err := read(data, Options{Format: name}, cheap); !errors.Is(err, ErrLimit) {
+				t.Errorf("%s: %d entries, %v", name, len(e.Entries), err)
+			}
+		})
+		if most := (64<<20 + 4*len(data)) * patience; grown > most {
+			t.Errorf("%s: %d kB for %d kB, at most %d", name, grown>>10, len(data)>>10, most>>10)
+		}
 	}
 }
