@@ -54,6 +54,17 @@ type backupFile struct {
 	Bytes int    `json:"bytes"`
 }
 
+// exportFile is the document of "oathctl export". The seed is not in it: it is in the file.
+type exportFile struct {
+	Account string `json:"account"`
+	Label   string `json:"label"`
+	// Form is uri, qr (a PNG picture) or pskc.
+	Form string `json:"form"`
+	// Encrypted says that it takes a password to use the file.
+	Encrypted bool   `json:"encrypted,omitempty"`
+	File      string `json:"file"`
+}
+
 // runbookText is the document of "oathctl runbook".
 type runbookText struct {
 	Account string `json:"account"`

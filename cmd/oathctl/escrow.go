@@ -11,7 +11,7 @@ import (
 )
 
 func (a *app) escrowCommands() []*cobra.Command {
-	return []*cobra.Command{a.escrowCommand(), a.restoreCommand(), a.rotateCommand(), a.runbookCommand()}
+	return []*cobra.Command{a.escrowCommand(), a.restoreCommand(), a.exportCommand(), a.rotateCommand(), a.runbookCommand()}
 }
 
 func (a *app) escrowCommand() *cobra.Command {

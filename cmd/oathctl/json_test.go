@@ -39,6 +39,7 @@ var printed = map[string][]any{
 	"escrow recipients remove": {api.Escrow{}},
 	"escrow status":            {api.Escrow{}},
 	"events":                   {api.Event{}},
+	"export":                   {exportFile{}},
 	"import":                   {imports{}, formats{}, api.Line{}},
 	"key adopt":                {api.Key{}},
 	"key enroll":               {api.Enrollment{}},

@@ -40,7 +40,7 @@ func (h housed) Run() int {
 }
 
 var build = sync.OnceValue(func() error {
-	out, err := exec.Command("go", "build", "-o", house+"/", "../oathd", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-clip").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", house+"/", "../oathd", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-export", "../oathctl-clip").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("cannot build: %w\n%s", err, out)
 	}
@@ -57,7 +57,7 @@ func programs(t *testing.T) string {
 }
 
 var buildPlain = sync.OnceValue(func() error {
-	c := exec.Command("go", "build", "-o", filepath.Join(house, "plain")+"/", ".", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-clip")
+	c := exec.Command("go", "build", "-o", filepath.Join(house, "plain")+"/", ".", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-export", "../oathctl-clip")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build: %w\n%s", err, out)
@@ -86,6 +86,7 @@ func plainPrograms(t *testing.T) string {
 //	different FILE...    no line is in them twice
 func TestScripts(t *testing.T) {
 	requireProgram(t, "oathtool", "oathtool")
+	requireProgram(t, "zbarimg", "zbar-tools")
 	bin := programs(t)
 	pictures, err := filepath.Abs("testdata/pictures")
 	if err != nil {

@@ -21,7 +21,7 @@ var level = map[string]int{
 	"hw/pcsc": 2, "hw/ykoath": 2, "hw/mgmt": 2, "hw/softkey": 2, "hw/vpcd": 2, "ledger": 2, "config": 2, "escrow": 2, "hw/piv": 2, "ipc/peer": 2, "importer": 2, "internal/picture": 2, "internal/words": 2,
 	"agent": 3, "agent/place": 3, "hw/hwtest": 3, "packaging": 3,
 	"ipc/socket": 4, "ipc/bus": 4, "ipc/client": 4,
-	"bench/socket": 5, "internal/screen": 5, "cmd/oathd": 5, "cmd/oathctl": 5, "cmd/oathctl-import": 5, "cmd/oathctl-qr": 5, "cmd/oathctl-grab": 5, "cmd/oathctl-clip": 5, "cmd/oathctl-watch": 5,
+	"bench/socket": 5, "internal/screen": 5, "cmd/oathd": 5, "cmd/oathctl": 5, "cmd/oathctl-import": 5, "cmd/oathctl-qr": 5, "cmd/oathctl-grab": 5, "cmd/oathctl-export": 5, "cmd/oathctl-clip": 5, "cmd/oathctl-watch": 5,
 }
 
 // arrows are the imports on one level that are meant.
