@@ -1,7 +1,7 @@
 # The way in. Each target is one small script in scripts/; `make help` lists them.
 
 .DEFAULT_GOAL := build
-.PHONY: help build test demo fresh bench fuzz packages clean
+.PHONY: help build test demo fresh bench booted fuzz packages clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
@@ -25,6 +25,9 @@ fresh: ## the README, word by word, in bare systems of Debian 12 and 13 (root, n
 bench: ## everything that is promised in numbers, measured in one run: docs/benchmarks.md (five minutes)
 	@scripts/deps build test
 	@scripts/bench
+
+booted: ## the package, installed, used and removed in booted systems of Debian 12 and 13 (root, network, 5 minutes)
+	@scripts/booted
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
 	@scripts/deps build
