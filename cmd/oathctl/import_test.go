@@ -130,6 +130,20 @@ func TestBatches(t *testing.T) {
 	}
 }
 
+// Batches that have room one by one may not have it together.
+func TestCrowd(t *testing.T) {
+	p := &pile{helps: []api.PlanChange{{}}}
+	for range 4 {
+		p.found = append(p.found, &found{fate: fateNew, report: api.AccountReport{Outcomes: []api.Outcome{{Key: "a", KeyLabel: "daily"}, {Key: "b"}}}})
+	}
+	p.found[0].report.Outcomes[0].Existed = true
+	p.found[1].fate = fateThere
+	p.crowd([]api.Key{{ID: "a", Capacity: 32, Accounts: 31}, {ID: "b"}})
+	if p.found[0].fate != fateNew || p.found[2].fate != fateNew || p.found[3].fate != fateFull || p.found[3].reason != "daily is full with what comes before" || p.helps != nil {
+		t.Errorf("%+v", p.found[3])
+	}
+}
+
 // list is a file of four accounts.
 func list(t *testing.T) string {
 	t.Helper()

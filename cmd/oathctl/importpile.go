@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"math"
 	"slices"
 	"strings"
 
@@ -117,7 +118,8 @@ func (a *app) judge(ctx context.Context, p *pile) error {
 func (a *app) judgeOnce(ctx context.Context, p *pile) error {
 	p.helps = nil
 	open := slices.DeleteFunc(slices.Clone(p.found), func(f *found) bool { return f.fate == fateImpossible && f.report.Label == "" || f.fate == fateLeftOut })
-	for _, batch := range p.batches(open) {
+	batches := p.batches(open)
+	for _, batch := range batches {
 		request, seeds := p.request(batch)
 		request.DryRun = true
 		report, err := a.client.Add(ctx, request, seeds, nil)
@@ -129,7 +131,38 @@ func (a *app) judgeOnce(ctx context.Context, p *pile) error {
 			batch[i].judged(r)
 		}
 	}
-	return nil
+	if len(batches) < 2 {
+		return nil
+	}
+	keys, err := a.client.Keys(ctx)
+	p.crowd(keys)
+	return err
+}
+
+// crowd finds no room for what several batches together would fill the keys with: the daemon was asked about each alone. What would
+// help each alone helps little.
+func (p *pile) crowd(keys []api.Key) {
+	p.helps = nil
+	room := map[string]int{}
+	for _, k := range keys {
+		room[k.ID] = math.MaxInt
+		if k.Capacity > 0 {
+			room[k.ID] = k.Capacity - k.Accounts
+		}
+	}
+	for _, f := range p.found {
+		coming := slices.DeleteFunc(slices.Clone(f.report.Outcomes), func(o api.Outcome) bool { return o.Existed })
+		if f.fate != fateNew {
+			continue
+		}
+		if i := slices.IndexFunc(coming, func(o api.Outcome) bool { return room[o.Key] <= 0 }); i >= 0 {
+			f.fate, f.reason = fateFull, keyName(coming[i].KeyLabel, coming[i].Soft)+" is full with what comes before"
+			continue
+		}
+		for _, o := range coming {
+			room[o.Key]--
+		}
+	}
 }
 
 // recognise gives accounts whose seed is known the name under which it is, and says whether there were any.
