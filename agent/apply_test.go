@@ -234,3 +234,45 @@ func TestApplyAsksForKeys(t *testing.T) {
 	}
 	s.wantOn("Apple:me", "main", "third")
 }
+
+// TestApplyWithAKeyThatFails: the key that gets a copy, or the one that gives it up, is pulled out before each command, or dead after
+// it. At no moment is the account on fewer than two keys, and another plan has the rest.
+func TestApplyWithAKeyThatFails(t *testing.T) {
+	ready := func() (*safe, map[string]*softkey.Key) {
+		s := newSafe(t)
+		s.mustAdd(first)
+		keys := map[string]*softkey.Key{"spare": s.spare, "third": s.fresh(3, "third")}
+		s.kept("main", "home", "")
+		s.kept("spare", "home", "")
+		s.kept("third", "bank", "")
+		forget(s.spare, keys["third"])
+		return s, keys
+	}
+	s, keys := ready()
+	s.mustApply(two)
+	for label, whole := range keys {
+		for n := range len(whole.APDUs()) {
+			for _, fault := range []softkey.FaultKind{softkey.FaultPulled, softkey.FaultDies} {
+				s, keys := ready()
+				k := keys[label]
+				k.Fail(softkey.Fault{Kind: fault, After: n})
+				if report, err := s.apply(two); err == nil && report.Complete {
+					t.Fatalf("%s, kind %d at %d: it succeeded with a dead key", label, fault, n)
+				}
+				k.Heal()
+				s.await(api.EventKeyOut)
+				s.insert(k)
+				if acc := s.account("GitHub:me"); acc.Proved < 2 {
+					t.Errorf("%s, kind %d at %d: %v", label, fault, n, states(acc))
+				}
+				if _, err := s.ResumeWith(t.Context(), tester, api.ResumeRequest{Opener: &onPaper}, secrets(s.paper), s.step); err != nil {
+					t.Fatal(err)
+				}
+				s.mustApply(two)
+				if got := states(s.account("GitHub:me")); got["main"] != api.CopyProved || got["third"] != api.CopyProved {
+					t.Errorf("%s, kind %d at %d: %v", label, fault, n, got)
+				}
+			}
+		}
+	}
+}
