@@ -1,15 +1,18 @@
 package agent_test
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/oathd/oathd/escrow"
 	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/hw/softkey"
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/ledger"
 )
 
 func TestRestoreToSeveralKeys(t *testing.T) {
@@ -304,6 +307,45 @@ func TestRunbook(t *testing.T) {
 	r.mustAdd(first)
 	_, err = r.SetRunbook(t.Context(), tester, "GitHub:me", api.RunbookSetRequest{}, secrets("x"))
 	wantCode(t, err, api.CodeNoEscrow)
+}
+
+// TestReminders: what was put off for too long is said by coverage, and what was not is not.
+func TestReminders(t *testing.T) {
+	s := newSafe(t)
+	acc := s.mustAdd(first)
+	if _, err := s.SetRunbook(t.Context(), tester, "GitHub:me", api.RunbookSetRequest{}, secrets("codes: drawer")); err != nil {
+		t.Fatal(err)
+	}
+	days := func(runbook, drill int) []string {
+		s.stop()
+		err := s.book.Observe(t.Context(), func(tx *ledger.Tx) error {
+			ago := func(days int) time.Time { return time.Now().AddDate(0, 0, -days) }
+			return errors.Join(
+				tx.SetEscrow(ledger.Escrowed{Account: acc.ID, Kind: string(escrow.Runbook), State: string(api.EscrowLive), ChangedAt: ago(runbook)}),
+				tx.PutDrill(s.Escrow().Recipients[1].Public, ago(drill)))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.restart()
+		return s.Coverage().Reminders
+	}
+	if said := days(179, 89); len(said) != 0 {
+		t.Errorf("too early: %q", said)
+	}
+	said := days(181, 91)
+	if len(said) != 2 || !strings.Contains(said[0], "paper was not tried for 90 days") || !strings.Contains(said[1], "the runbook of GitHub:me is older than 180 days") {
+		t.Errorf("%q", said)
+	}
+	if _, err := s.SetRunbook(t.Context(), tester, "GitHub:me", api.RunbookSetRequest{}, secrets("codes: drawer")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.drill(onPaper, s.paper); err != nil {
+		t.Fatal(err)
+	}
+	if said := s.Coverage().Reminders; len(said) != 0 {
+		t.Errorf("done meanwhile: %q", said)
+	}
 }
 
 // TestVerifyWithoutTheLost: nothing can be proved of a key that is gone, and nothing is to be done about it.

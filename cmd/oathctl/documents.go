@@ -72,6 +72,8 @@ type runbookText struct {
 	// At is when it was written down.
 	At   time.Time `json:"at,omitzero"`
 	Text string    `json:"text"`
+	// Missing names what it does not tell and AWS will ask for, for an account at AWS.
+	Missing []string `json:"missing,omitempty"`
 }
 
 // formats is the document of "oathctl import --list-formats".

@@ -140,17 +140,22 @@ func candidate(c api.Candidate) string {
 
 // ask asks for a line and returns it without blanks around it.
 func (t *terminal) ask(ctx context.Context, question string) (string, error) {
-	tty, err := openTTY()
-	if err != nil {
-		return "", err
-	}
-	defer tty.Close()
-	line, err := tty.readLine(ctx, t.errLook.Render(question+" "), echoed)
+	line, err := t.askLine(ctx, question)
 	if err != nil {
 		return "", err
 	}
 	defer line.Wipe()
 	return strings.TrimSpace(string(line.Bytes())), nil
+}
+
+// askLine asks for a line, the caller's to wipe.
+func (t *terminal) askLine(ctx context.Context, question string) (*oath.Secret, error) {
+	tty, err := openTTY()
+	if err != nil {
+		return nil, err
+	}
+	defer tty.Close()
+	return tty.readLine(ctx, t.errLook.Render(question+" "), echoed)
 }
 
 // askSecret asks for a line without showing what is typed.
