@@ -108,7 +108,7 @@ func TestObjectsAreNeverBehind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	deaf, err := s.open(t.Context(), s.sockets[0])
+	deaf, err := s.open(t.Context(), socketOf(b))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -127,6 +127,8 @@ func (b *privateBus) restart() {
 	b.start(program(b.t, "dbus-daemon", "dbus"))
 }
 
+func socketOf(b *privateBus) string { return strings.TrimPrefix(b.address, "unix:path=") }
+
 // client is a program on the bus.
 type client struct {
 	*dbus.Conn

@@ -7,53 +7,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/softkey"
 	"github.com/oathd/oathd/ipc/api"
 )
-
-func TestSockets(t *testing.T) {
-	for address, want := range map[string][]string{
-		"unix:path=/run/user/1000/bus":                       {"/run/user/1000/bus"},
-		"unix:path=/run/user/1000/bus,guid=0123":             {"/run/user/1000/bus"},
-		"unix:guid=0123,path=/a%20b":                         {"/a b"},
-		"unix:abstract=/tmp/dbus-x,guid=1;unix:path=/run/b":  {"@/tmp/dbus-x", "/run/b"},
-		"tcp:host=localhost,port=1;unix:path=/run/b;unix:":   {"/run/b"},
-		"unix:path=relative;unix:path=%zz;unix:path=/run/b;": {"/run/b"},
-	} {
-		if got, err := sockets(address); err != nil || !slices.Equal(got, want) {
-			t.Errorf("%s: got %q, %v, want %q", address, got, err, want)
-		}
-	}
-	for _, address := range []string{"on", "unix:", "/run/user/1000/bus", "tcp:host=localhost,port=1", "unixexec:path=/bin/sh", "unix:tmpdir=/tmp", "autolaunch:", "unix:abstract="} {
-		_, err := New(Options{Address: address, Log: slog.New(slog.DiscardHandler)})
-		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("%q", address)) || hw.Hint(err) == "" {
-			t.Errorf("%q: got %v", address, err)
-		}
-	}
-}
-
-func TestSessionBus(t *testing.T) {
-	for _, test := range []struct{ address, runtime, want string }{
-		{"unix:path=/x", "/run/user/1", "unix:path=/x"},
-		{"", "/run/user/1", "unix:path=/run/user/1/bus"},
-		{"", "/a b;c", "unix:path=/a%20b%3bc/bus"},
-		{"", "relative", ""},
-		{"", "", ""},
-	} {
-		t.Setenv("DBUS_SESSION_BUS_ADDRESS", test.address)
-		t.Setenv("XDG_RUNTIME_DIR", test.runtime)
-		if got := sessionBus(); got != test.want {
-			t.Errorf("%+v: got %s", test, got)
-		}
-	}
-}
 
 // TestNoSessionBus is a daemon over ssh: it says once that there is no bus, and goes on without.
 func TestNoSessionBus(t *testing.T) {
@@ -265,7 +226,7 @@ func TestCallersAreForgotten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	now, err := s.open(t.Context(), s.sockets[0])
+	now, err := s.open(t.Context(), socketOf(b))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/oathd/oathd/agent"
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/ipc/line"
 )
 
 // session is one connection to the bus, from its beginning to its end.
@@ -32,32 +32,15 @@ type session struct {
 
 // open connects to the bus that listens on the socket. ctx ends the connection.
 func (s *Server) open(ctx context.Context, socket string) (*session, error) {
-	dialed, err := new(net.Dialer).DialContext(ctx, "unix", socket)
-	if err != nil {
-		return nil, err
-	}
-	w := &wire{UnixConn: dialed.(*net.UnixConn)}
 	now := &session{families: s.families, agent: s.agent, log: s.log}
 	now.world.Store(&world{})
-	conn, err := dbus.NewConn(w, dbus.WithContext(ctx), dbus.WithHandler(now), dbus.WithSignalHandler(now), dbus.WithIncomingInterceptor(w.claim))
+	conn, err := line.Open(ctx, socket, dbus.WithHandler(now), dbus.WithSignalHandler(now))
 	if err != nil {
-		_ = dialed.Close()
 		return nil, err
 	}
 	now.conn = conn
 	now.callers = callers{conn: conn, known: map[string]*caller{}}
-	if err := greet(conn); err != nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("the bus at %s does not let us in: %w", socket, err)
-	}
-	return now, nil
-}
-
-func greet(conn *dbus.Conn) error {
-	if err := conn.Auth(nil); err != nil {
-		return err
-	}
-	return conn.Hello()
+	return now, line.Greet(conn, socket)
 }
 
 // serve answers calls and tells of events until the connection ends. Calls under way are then cancelled, and

@@ -1,4 +1,4 @@
-package bus
+package line
 
 import (
 	"fmt"
@@ -11,16 +11,10 @@ import (
 	"github.com/oathd/oathd/hw"
 )
 
-// Auto as an address stands for the session bus, where there is one; Off for no bus at all.
-const (
-	Auto = "auto"
-	Off  = "off"
-)
-
-// sessionBus returns the address of the session bus (D-Bus Specification, "Well-known Message Bus Instances";
+// Session returns the address of the session bus (D-Bus Specification, "Well-known Message Bus Instances";
 // sd_bus_open_user(3) for where it is when nobody says), "" for a session without one, as over ssh or in
 // cron. Nothing need be there yet.
-func sessionBus() string {
+func Session() string {
 	if address := os.Getenv("DBUS_SESSION_BUS_ADDRESS"); address != "" {
 		return address
 	}
@@ -28,6 +22,14 @@ func sessionBus() string {
 		return "unix:path=" + dbus.EscapeBusAddressValue(filepath.Join(dir, "bus"))
 	}
 	return ""
+}
+
+// System returns the address of the bus on which the system's services are ("Well-known Message Bus Instances").
+func System() string {
+	if address := os.Getenv("DBUS_SYSTEM_BUS_ADDRESS"); address != "" {
+		return address
+	}
+	return "unix:path=/var/run/dbus/system_bus_socket"
 }
 
 // sockets returns the Unix sockets of an address ("Server Addresses"), as package net names them: a path, or
