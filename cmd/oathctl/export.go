@@ -127,7 +127,7 @@ func (a *app) confirmExport(ctx context.Context, o exportOptions, account api.Ac
 	)
 	sure, err := a.term.confirm(ctx, "Do it?")
 	if err == nil && !sure {
-		err = &api.Error{Code: api.CodeCanceled, Message: "nothing was exported"}
+		err = &api.Error{Code: api.CodeCanceled, Message: "cannot export " + account.Label() + ": you said no"}
 	}
 	return err
 }
