@@ -58,6 +58,9 @@ func explainCode(err error, code int) error {
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
 		return hw.WithHint(fmt.Errorf("%w: %w", ErrBusy, err), "close the program that has locked the file, then try again")
 	case sqlite3.SQLITE_IOERR:
+		if code == sqlite3.SQLITE_IOERR_SHMSIZE {
+			return full(err) // there is no room for the index of the write-ahead log
+		}
 		return hw.WithHint(err, "look at the disk: `df` shows whether it or your quota is full, `dmesg` whether it fails")
 	}
 	return err

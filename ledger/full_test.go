@@ -54,11 +54,7 @@ func TestFull(t *testing.T) {
 
 // TestFullDisk fills a small file system, with the ledger on it.
 func TestFullDisk(t *testing.T) {
-	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=600k,mode=0700"); err != nil {
-		skip(t, "cannot mount a small file system: run this test as root ("+err.Error()+")")
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	dir := smallDisk(t)
 	ballast := filepath.Join(dir, "ballast")
 	ledger := filepath.Join(dir, "ledger.db")
 
@@ -77,6 +73,36 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	change(t, l, "there is room again", func(tx *Tx) error { return put(tx, sample()) })
+}
+
+// smallDisk mounts a file system of 600 KB.
+func smallDisk(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=600k,mode=0700"); err != nil {
+		skip(t, "cannot mount a small file system: run this test as root ("+err.Error()+")")
+	}
+	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	return dir
+}
+
+// TestOpenOnAFullDisk finds no room to begin with.
+func TestOpenOnAFullDisk(t *testing.T) {
+	dir := smallDisk(t)
+	ledger, ballast := filepath.Join(dir, "ledger.db"), filepath.Join(dir, "ballast")
+	l := reopen(t, ledger)
+	change(t, l, "put", func(tx *Tx) error { return put(tx, sample()) })
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); !errors.Is(err, unix.ENOSPC) {
+		t.Fatal(err)
+	}
+	refused(t, ledger, ErrFull, "full")
+	if err := os.Remove(ballast); err != nil {
+		t.Fatal(err)
+	}
+	same(t, load(t, reopen(t, ledger)), sample())
 }
 
 // TestFileSizeLimit meets an error that is neither a full disk nor a missing right.
