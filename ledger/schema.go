@@ -208,13 +208,17 @@ func migrate(ctx context.Context, db *sql.DB, steps []string) error {
 	case version == len(steps):
 		return nil
 	case version > len(steps):
-		return hw.WithHint(fmt.Errorf("%w: its version is %d, this oathd knows %d", ErrNewer, version, len(steps)),
-			"install the newer oathd again; this one would not understand the ledger")
+		return newer(version, len(steps))
 	}
 	if err := migrateTx(tx, version, steps); err != nil {
 		return fmt.Errorf("cannot bring it from version %d to %d: %w", version, len(steps), err)
 	}
 	return tx.Commit()
+}
+
+func newer(version, known int) error {
+	return hw.WithHint(fmt.Errorf("%w: its version is %d, this oathd knows %d", ErrNewer, version, known),
+		"install the newer oathd again; this one would not understand the ledger")
 }
 
 func migrateTx(tx *sql.Tx, version int, steps []string) error {
