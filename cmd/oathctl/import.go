@@ -15,6 +15,7 @@ import (
 
 // importOptions are the flags of import.
 type importOptions struct {
+	picture   pictureFlags
 	format    string
 	list      bool
 	passwords []string
@@ -36,8 +37,8 @@ func (a *app) importCommand() *cobra.Command {
 		Short: "Bring everything along from other programs' exports",
 		Long: `Reads the accounts in other programs' exports and in pictures of QR codes, shows what would become of
 each, and writes those that you agree to, with as many copies as "add" makes, each proved. What a file is
-is found out by its content; a directory is a password store (pass), "-" is standard input. Nothing is
-overwritten: what is there with another seed gets another name, or is left out. It may be repeated: what
+is found out by its content; a directory is a password store (pass), "-" is standard input, and the QR
+codes may be on the screen (--screen) or in the clipboard's picture (--clipboard). Nothing is overwritten: what is there with another seed gets another name, or is left out. It may be repeated: what
 is there already stays as it is, so an import that was broken off goes on where it stopped.
 
 Passwords are asked for; where there is no terminal they come from files.`,
@@ -59,6 +60,7 @@ Passwords are asked for; where there is no terminal they come from files.`,
 func (o *importOptions) addFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&o.format, "format", "", "what the files are, if that cannot be found out")
+	o.picture.addGrabs(c)
 	f.BoolVar(&o.list, "list-formats", false, "list the formats that are read")
 	f.StringArrayVar(&o.passwords, "password-file", nil, "a file with the exports' password; of several, each is tried")
 	f.BoolVarP(&o.dryRun, "dry-run", "n", false, "show what would become of each account, and stop")
@@ -72,7 +74,7 @@ func (o *importOptions) addFlags(c *cobra.Command) {
 // check finds what contradicts itself.
 func (o *importOptions) check(a *app, files []string) error {
 	switch {
-	case len(files) == 0:
+	case len(files) == 0 && o.picture.count() == 0:
 		return usagef("oathctl import FILE…; --list-formats lists what can be read", "cannot import nothing: name a file")
 	case o.given("to") && o.given("copies"):
 		return usagef("--to says by itself how many copies", "cannot use both --to and --copies")
@@ -189,6 +191,9 @@ func (a *app) writePile(ctx context.Context, p *pile) error {
 		}
 		return whole, nil
 	})
+	if err == nil {
+		a.term.say("the exports hold the seeds still: delete those that you need no more")
+	}
 	return p.status(err)
 }
 

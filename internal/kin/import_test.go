@@ -111,6 +111,17 @@ func FuzzConverse(f *testing.F) {
 	})
 }
 
+func TestTooManyQuestions(t *testing.T) {
+	asked := 0
+	_, err := converse(strings.NewReader(strings.Repeat(frame(`{"password":true}`), 100)), io.Discard, func(bool) (*oath.Secret, error) {
+		asked++
+		return secret("x"), nil
+	})
+	if err == nil || asked != maxImportAsked {
+		t.Errorf("%v after %d questions", err, asked)
+	}
+}
+
 func TestALongPassword(t *testing.T) {
 	err := answer(io.Discard, false, func(bool) (*oath.Secret, error) { return oath.NewSecret(maxImportPassword + 1), nil })
 	if err == nil {
