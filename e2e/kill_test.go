@@ -114,7 +114,10 @@ func removals() []deed {
 			do: func(s *scene) error {
 				paper := s.paper()
 				defer paper.Wipe()
-				_, err := s.client.KeyLost(s.t.Context(), "daily", api.LostRequest{Opener: onPaper()}, paper, nil)
+				report, err := s.client.KeyLost(s.t.Context(), "daily", api.LostRequest{Opener: onPaper()}, paper, nil)
+				if err == nil && report.Recipient {
+					err = fmt.Errorf("it still opens the escrow: %q", report.Warnings)
+				}
 				return err
 			},
 			done: func(s *scene) error {

@@ -95,10 +95,13 @@ type fate struct {
 	listener *net.UnixListener
 	kill     func()
 	talks    sync.WaitGroup
+	// mishap, if set, happens in the place of the daemon's death.
+	mishap func()
 
 	mu sync.Mutex
-	// points have passed, and the one with the number dies is the last; 0 for none.
+	// points have passed, and the one with the number dies is the last; 0 for none. commits are those before a commit.
 	points, dies int
+	commits      []int
 	dead         bool
 }
 
@@ -132,7 +135,7 @@ func (f *fate) close() {
 func (f *fate) begin(dies int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.points, f.dies = 0, dies
+	f.points, f.dies, f.commits = 0, dies, nil
 }
 
 // end lets the daemon live from now on, if it does, and returns how many points it has passed since begin.
@@ -147,12 +150,28 @@ func (f *fate) end() (points int, dead bool) {
 func (f *fate) pass() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	return f.passed()
+}
+
+func (f *fate) passed() bool {
 	f.points++
-	if !f.dead && f.points == f.dies {
+	switch {
+	case f.dead || f.points != f.dies:
+	case f.mishap != nil:
+		f.mishap()
+	default:
 		f.dead = true
 		f.kill()
 	}
 	return !f.dead
+}
+
+// passCommit is pass before a commit.
+func (f *fate) passCommit() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.commits = append(f.commits, f.points+1)
+	return f.passed()
 }
 
 // packet is longer than anything that is said.
@@ -168,7 +187,7 @@ func (f *fate) talk(c *net.UnixConn) {
 	}
 	switch about := string(first[:n]); about {
 	case "commit":
-		f.commits(c)
+		f.leave(c)
 	case `"watch"`:
 		f.watch(c)
 	default:
@@ -179,8 +198,9 @@ func (f *fate) talk(c *net.UnixConn) {
 	}
 }
 
-func (f *fate) commits(c net.Conn) {
-	for f.pass() {
+// leave gives leave to commit, and to go on afterwards.
+func (f *fate) leave(c net.Conn) {
+	for before := true; before && f.passCommit() || !before && f.pass(); before = !before {
 		if _, err := c.Write([]byte{1}); err != nil {
 			return
 		}
@@ -244,10 +264,16 @@ type stage struct {
 // enter sets the scene up, with all keys plugged in but those.
 func (s *stage) enter(t testing.TB, out ...string) *scene {
 	t.Helper()
+	sc := s.prepare(t, out...)
+	sc.furnish()
+	sc.begin()
+	return sc
+}
+
+// prepare makes the scene without a ledger, and without a daemon.
+func (s *stage) prepare(t testing.TB, out ...string) *scene {
+	t.Helper()
 	sc := &scene{daemon: prepare(t, mortals(t), os.Environ()), stage: s, bay: softkey.NewBay(), keys: map[string]*softkey.Key{}}
-	if s.ledger != nil {
-		write(t, sc.ledger(), s.ledger)
-	}
 	for label, k := range s.keys {
 		k, err := k.Clone()
 		if err != nil {
@@ -259,8 +285,15 @@ func (s *stage) enter(t testing.TB, out ...string) *scene {
 	}
 	sc.env = append(sc.env, "MORTAL_BAY=yes", "MORTAL_SOCKET="+filepath.Join(sc.dir, "mortal"))
 	t.Cleanup(func() { sc.leave(syscall.SIGKILL) })
-	sc.begin()
 	return sc
+}
+
+// furnish puts the stage's ledger where the daemon looks for it.
+func (s *scene) furnish() {
+	s.t.Helper()
+	if s.stage.ledger != nil {
+		write(s.t, s.ledger(), s.stage.ledger)
+	}
 }
 
 // leave ends the daemon.
