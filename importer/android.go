@@ -31,6 +31,8 @@ func (in *input) preferences() ([]preference, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, preference{begin.attribute("name"), text})
+		if list = append(list, preference{begin.attribute("name"), text}); len(list) > 2*maxEntries {
+			return nil, errTooMany
+		}
 	}
 }

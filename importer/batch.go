@@ -2,6 +2,9 @@ package importer
 
 import "slices"
 
+// maxBatches is how many batches may be in an export: nobody has more than one or two.
+const maxBatches = 1000
+
 // Batch says which parts of an export that was divided over several QR codes are here.
 type Batch struct {
 	// ID is common to all parts.
@@ -40,8 +43,10 @@ func addBatch(list []Batch, more Batch) []Batch {
 		return append(list, more)
 	}
 	list[i].Size = max(list[i].Size, more.Size)
-	list[i].Indexes = append(list[i].Indexes, more.Indexes...)
-	slices.Sort(list[i].Indexes)
-	list[i].Indexes = slices.Compact(list[i].Indexes)
+	for _, index := range more.Indexes {
+		if at, here := slices.BinarySearch(list[i].Indexes, index); !here {
+			list[i].Indexes = slices.Insert(list[i].Indexes, at, index)
+		}
+	}
 	return list
 }

@@ -32,6 +32,9 @@ func (in *input) migrate(uri []byte) ([]Entry, error) {
 	if err == nil {
 		err = m.check()
 	}
+	if err == nil && len(in.batches) >= maxBatches {
+		err = fmt.Errorf("%w: more than %d batches", ErrLimit, maxBatches)
+	}
 	if err != nil {
 		wipeAll(m.entries)
 		return nil, err

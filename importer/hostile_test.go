@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -288,5 +289,32 @@ func TestCrowds(t *testing.T) {
 		if most := (64<<20 + 4*len(data)) * patience; grown > most {
 			t.Errorf("%s: %d kB for %d kB, at most %d", name, grown>>10, len(data)>>10, most>>10)
 		}
+	}
+}
+
+// TestSwarms has one entry, or what is around the entries, consist of more parts than any has.
+func TestSwarms(t *testing.T) {
+	parts := strings.Repeat("{},", maxValues)
+	var batches strings.Builder
+	for i := range maxBatches + 1 {
+		message := append([]byte("\x0a\x06\x0a\x01s\x12\x01a\x18\x01\x20\x00\x28"), binary.AppendUvarint(nil, uint64(i))...)
+		fmt.Fprintf(&batches, "otpauth-migration://offline?data=%s\n", url.QueryEscape(base64.StdEncoding.EncodeToString(message)))
+	}
+	for _, c := range []struct{ format, data string }{
+		{"aegis", `{"version":1,"header":{"slots":[` + parts + `{}],"params":{}},"db":"AAAA"}`},
+		{"1password", `{"accounts":[{"vaults":[{"items":[{"overview":{},"details":{"loginFields":[` + parts + `{}],"sections":[{"fields":[{"value":{"totp":"a"}}]}]}}]}]}]}`},
+		{"proton-pass", `{"vaults":{"a":{"items":[{"data":{"content":{"totpUri":"a"},"extraFields":[` + parts + `{}]}}]}}}`},
+		{"andotp", `[{"secret":"A","label":"x","type":"TOTP","algorithm":"SHA1","tags":[` + strings.Repeat(`"",`, maxValues) + `""]}]`},
+		{"totp-authenticator", "<map>" + strings.Repeat("<string name=''></string>", 2*maxEntries+1) + "</map>"},
+		{"google-migration", batches.String()},
+	} {
+		e, err := read([]byte(c.data), Options{Format: c.format, Password: password("test")}, cheap)
+		for _, problem := range e.Problems() {
+			err = problem
+		}
+		if !errors.Is(err, ErrLimit) {
+			t.Errorf("%s: %d entries, %v", c.format, len(e.Entries), err)
+		}
+		e.Wipe()
 	}
 }

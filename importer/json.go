@@ -198,8 +198,15 @@ func valueLen(text []byte) int {
 	return len(text)
 }
 
+// maxValues is how many values may be in what becomes a Go value: an item of 1Password has a hundred. In memory an
+// empty one is a hundred times as large as in the text.
+const maxValues = 100_000
+
 // unmarshal is json.Unmarshal with errors that hold no part of the text.
 func unmarshal(text []byte, v any) error {
+	if n := bytes.Count(text, []byte(",")); n >= maxValues {
+		return fmt.Errorf("%w: an entry of %d values, at most %d are granted", ErrLimit, n+1, maxValues)
+	}
 	err := json.Unmarshal(text, v)
 	var wrong *json.UnmarshalTypeError
 	switch {
