@@ -12,7 +12,7 @@ import (
 
 // Add writes accounts to keys; seeds[i] belongs to r.Accounts[i], whose SeedBytes it sets. The seeds stay
 // the caller's to wipe. step, which may be nil, is told the progress. The end of ctx breaks off: what is
-// under way on a key is finished first, and Resume tells what is left.
+// under way on a key is finished first, and Resume tells what is left. With r.DryRun nothing is written.
 func (c *Client) Add(ctx context.Context, r api.AddRequest, seeds []*oath.Secret, step func(api.Step)) (api.Report, error) {
 	return c.report(ctx, post("/v1/accounts").withSeeds(r, seeds), step)
 }
