@@ -315,7 +315,9 @@ func (t *table) entries(toEntry func(get func(column string) value) Entry) ([]En
 
 // hasTable reports whether the input is a SQLite database with a table that has all these columns.
 func (in *input) hasTable(name string, columns ...string) bool {
-	t, err := in.table(in.data, name)
+	look := in.inner(in.data)
+	defer look.wipe()
+	t, err := look.table(in.data, name)
 	return err == nil && t.has(columns...)
 }
 
