@@ -14,11 +14,9 @@ import (
 
 // addOptions are the flags of add.
 type addOptions struct {
-	stdin     bool
-	qr        string
-	screen    bool
-	clipboard bool
-	all       bool
+	stdin   bool
+	picture pictureFlags
+	all     bool
 
 	issuer, name   string
 	digits, period int
@@ -60,15 +58,13 @@ No secret is taken as an argument. --issuer and --name rename an account that is
 		},
 	}
 	o.addFlags(c)
-	completes(c, map[string]completion{"qr": completeFiles, "algorithm": completeWords("SHA1", "SHA256", "SHA512"), "to": a.completeKeyList})
+	completes(c, map[string]completion{"algorithm": completeWords("SHA1", "SHA256", "SHA512"), "to": a.completeKeyList})
 	return c
 }
 
 func (o *addOptions) addFlags(c *cobra.Command) {
 	f := c.Flags()
-	f.StringVar(&o.qr, "qr", "", "read the QR codes in the picture FILE")
-	f.BoolVar(&o.screen, "screen", false, "read the QR codes on the screen")
-	f.BoolVar(&o.clipboard, "clipboard", false, "read the QR codes in the picture in the clipboard")
+	o.picture.add(c)
 	f.BoolVar(&o.all, "all", false, "take all QR codes of the picture without asking")
 	f.StringVar(&o.issuer, "issuer", "", "the service")
 	f.StringVar(&o.name, "name", "", "the account's name at the service")
@@ -86,13 +82,13 @@ func (o *addOptions) addFlags(c *cobra.Command) {
 func (o *addOptions) check() error {
 	hint := "oathctl add --help tells the ways"
 	switch {
-	case o.stdin && o.pictures() > 0:
+	case o.stdin && o.picture.count() > 0:
 		return usagef(hint, `cannot read both "-" and a picture`)
-	case o.pictures() > 1:
+	case o.picture.count() > 1:
 		return usagef(hint, "cannot read several pictures: give one of --qr, --screen and --clipboard")
-	case !o.stdin && o.pictures() == 0 && o.name == "":
+	case !o.stdin && o.picture.count() == 0 && o.name == "":
 		return usagef(hint, `cannot add nothing: give --qr FILE, --screen, --clipboard, "-" for standard input, or --name`)
-	case o.all && o.pictures() == 0:
+	case o.all && o.picture.count() == 0:
 		return usagef(hint, "cannot use --all without a picture")
 	case o.given("to") && o.given("copies"):
 		return usagef("--to says by itself how many copies", "cannot use both --to and --copies")
@@ -100,7 +96,7 @@ func (o *addOptions) check() error {
 		return usagef("", "cannot make %d copies", o.copies)
 	}
 	for _, flag := range []string{"digits", "period", "algorithm", "hotp", "counter"} {
-		if o.given(flag) && (o.stdin || o.pictures() > 0) {
+		if o.given(flag) && (o.stdin || o.picture.count() > 0) {
 			return usagef("the otpauth URI says it", "cannot use --%s for an account that is read", flag)
 		}
 	}
@@ -154,8 +150,8 @@ func (a *app) readEntries(ctx context.Context, o addOptions) (entries []otpauth.
 	switch {
 	case o.stdin:
 		entries, err = a.readURIs(ctx, o.rename())
-	case o.pictures() > 0:
-		entries, err = a.readPicture(ctx, o)
+	case o.picture.count() > 0:
+		entries, err = a.readPicture(ctx, o.picture, o.rename())
 	default:
 		return a.readFields(ctx, o)
 	}
@@ -170,27 +166,6 @@ func (a *app) readEntries(ctx context.Context, o addOptions) (entries []otpauth.
 		return a.pick(ctx, entries)
 	}
 	return entries, nil
-}
-
-// pictures counts the pictures that are to be read.
-func (o *addOptions) pictures() (n int) {
-	for _, given := range []bool{o.qr != "", o.screen, o.clipboard} {
-		if given {
-			n++
-		}
-	}
-	return n
-}
-
-// readPicture reads the URIs of the QR codes in a file's picture, the screen's or the clipboard's.
-func (a *app) readPicture(ctx context.Context, o addOptions) ([]otpauth.Entry, error) {
-	switch {
-	case o.screen:
-		return a.readGrabbed(ctx, grabScreen, o.rename())
-	case o.clipboard:
-		return a.readGrabbed(ctx, grabClipboard, o.rename())
-	}
-	return a.readQR(ctx, o.qr, o.rename())
 }
 
 // rename returns what --issuer and --name do to an account that is read, nil for nothing.

@@ -38,8 +38,9 @@ func (a *app) importCommand() *cobra.Command {
 		Long: `Reads the accounts in other programs' exports and in pictures of QR codes, shows what would become of
 each, and writes those that you agree to, with as many copies as "add" makes, each proved. What a file is
 is found out by its content; a directory is a password store (pass), "-" is standard input, and the QR
-codes may be on the screen (--screen) or in the clipboard's picture (--clipboard). Nothing is overwritten: what is there with another seed gets another name, or is left out. It may be repeated: what
-is there already stays as it is, so an import that was broken off goes on where it stopped.
+codes may be on the screen (--screen) or in the clipboard's picture (--clipboard). Nothing is overwritten:
+what is there with another seed gets another name, or is left out. It may be repeated: what is there
+already stays as it is, so an import that was broken off goes on where it stopped.
 
 Passwords are asked for; where there is no terminal they come from files.`,
 		Args: cobra.ArbitraryArgs,

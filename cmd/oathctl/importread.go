@@ -48,17 +48,40 @@ func (a *app) readPile(ctx context.Context, o importOptions, files []string) (*p
 		}
 		r.passwords = append(r.passwords, password)
 	}
+	sources := len(files) + o.picture.count()
 	for _, path := range files {
-		err := r.path(ctx, path)
-		if err != nil && (ctx.Err() != nil || len(files) == 1) {
-			r.p.wipe()
+		if err := r.fails(ctx, path, sources == 1, r.path(ctx, path)); err != nil {
 			return nil, err
 		}
-		if err != nil {
-			r.p.files = append(r.p.files, importedFile{File: path, Error: asAPI(err)})
+	}
+	for _, what := range o.picture.grabs() {
+		if err := r.fails(ctx, "the "+what, sources == 1, r.grabbed(ctx, what)); err != nil {
+			return nil, err
 		}
 	}
 	return r.p, nil
+}
+
+// fails notes that a source cannot be read; it returns the error, and forgets all, if there is no other or nobody waits.
+func (r *reading) fails(ctx context.Context, name string, only bool, err error) error {
+	if err != nil && (ctx.Err() != nil || only) {
+		r.p.wipe()
+		return err
+	}
+	if err != nil {
+		r.p.files = append(r.p.files, importedFile{File: name, Error: asAPI(err)})
+	}
+	return nil
+}
+
+// grabbed reads the QR codes on the screen, or in the clipboard's picture.
+func (r *reading) grabbed(ctx context.Context, what string) error {
+	picture, err := r.a.grab(ctx, what)
+	if err != nil {
+		return err
+	}
+	defer picture.Close()
+	return r.file(ctx, "the "+what, picture, "")
 }
 
 func readPasswordFile(path string) (*oath.Secret, error) {

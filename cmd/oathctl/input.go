@@ -175,7 +175,7 @@ func uriHint(err error) string {
 	case errors.Is(err, oath.ErrNameLong), errors.Is(err, oath.ErrName):
 		return "--issuer and --name give the account another name"
 	case errors.Is(err, otpauth.ErrMigration):
-		return "take the codes that the services showed, or enrol anew"
+		return "oathctl import reads it, several at once"
 	}
 	return ""
 }

@@ -14,7 +14,7 @@ import (
 
 // rotateOptions are the flags of rotate.
 type rotateOptions struct {
-	qr           string
+	picture      pictureFlags
 	to           []string
 	done, giveUp bool
 }
@@ -26,19 +26,19 @@ func (a *app) rotateCommand() *cobra.Command {
 		Short: "Give an account another seed",
 		Long: `Guides through giving an account another seed. The service makes a new one; it is written to the keys
 beside the old one; the service is given a code of the new one; only then is the old one removed. The
-new seed is an otpauth URI, asked for or read from standard input, or a QR picture. It can be broken
-off anywhere: run it again to go on, with --done once the service took the code, or with --give-up.`,
+new seed is an otpauth URI, asked for or read from standard input, or a QR picture, which may be on the
+screen. It can be broken off anywhere: run it again to go on, with --done once the service took the code, or with --give-up.`,
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.completeAccounts,
 		RunE:              func(c *cobra.Command, args []string) error { return a.rotate(c.Context(), args[0], o) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.qr, "qr", "", "read the new seed from the QR code in the picture FILE")
+	o.picture.add(c)
 	f.StringSliceVar(&o.to, "to", nil, "the keys to write it to (default: those that have the account)")
 	f.BoolVar(&o.done, "done", false, "the service took the new code: remove the old seed")
 	f.BoolVar(&o.giveUp, "give-up", false, "remove the new seed")
-	c.MarkFlagsMutuallyExclusive("done", "give-up", "qr")
-	completes(c, map[string]completion{"qr": completeFiles, "to": a.completeKeyList})
+	c.MarkFlagsMutuallyExclusive("done", "give-up", "qr", "screen", "clipboard")
+	completes(c, map[string]completion{"to": a.completeKeyList})
 	return c
 }
 
@@ -50,7 +50,7 @@ func (a *app) rotate(ctx context.Context, name string, o rotateOptions) error {
 	if o.done || o.giveUp {
 		return a.endRotation(ctx, account, o.giveUp)
 	}
-	if account.Rotating == "" || !a.term.asks || o.qr != "" {
+	if account.Rotating == "" || !a.term.asks || o.picture.count() > 0 {
 		if err := a.beginRotation(ctx, account, o); err != nil {
 			return err
 		}
@@ -85,8 +85,8 @@ func (a *app) beginRotation(ctx context.Context, account api.Account, o rotateOp
 }
 
 func (a *app) newSeed(ctx context.Context, o rotateOptions) ([]otpauth.Entry, error) {
-	if o.qr != "" {
-		return a.readQR(ctx, o.qr, nil)
+	if o.picture.count() > 0 {
+		return a.readPicture(ctx, o.picture, nil)
 	}
 	return a.readURIs(ctx, nil)
 }

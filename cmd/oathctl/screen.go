@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/oathd/oathd/internal/kin"
@@ -23,9 +24,51 @@ const (
 	grabClipboard = "clipboard"
 )
 
-// readGrabbed reads the URIs of the QR codes on the screen, or in the clipboard's picture.
-func (a *app) readGrabbed(ctx context.Context, what string, change func(*oath.Account)) ([]otpauth.Entry, error) {
-	picture, err := a.grab(ctx, what)
+// pictureFlags say which picture of QR codes is meant.
+type pictureFlags struct {
+	file              string
+	screen, clipboard bool
+}
+
+func (p *pictureFlags) add(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&p.file, "qr", "", "read the QR codes in the picture FILE")
+	completes(c, map[string]completion{"qr": completeFiles})
+	p.addGrabs(c)
+}
+
+// addGrabs adds those that need no name.
+func (p *pictureFlags) addGrabs(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&p.screen, "screen", false, "read the QR codes on the screen")
+	f.BoolVar(&p.clipboard, "clipboard", false, "read the QR codes in the picture in the clipboard")
+}
+
+// grabs lists what oathctl-grab is to take.
+func (p *pictureFlags) grabs() (list []string) {
+	if p.screen {
+		list = append(list, grabScreen)
+	}
+	if p.clipboard {
+		list = append(list, grabClipboard)
+	}
+	return list
+}
+
+// count counts the pictures that are meant.
+func (p *pictureFlags) count() int {
+	if p.file != "" {
+		return 1 + len(p.grabs())
+	}
+	return len(p.grabs())
+}
+
+// readPicture reads the URIs of the QR codes in the one picture that is meant.
+func (a *app) readPicture(ctx context.Context, p pictureFlags, change func(*oath.Account)) ([]otpauth.Entry, error) {
+	if p.file != "" {
+		return a.readQR(ctx, p.file, change)
+	}
+	picture, err := a.grab(ctx, p.grabs()[0])
 	if err != nil {
 		return nil, err
 	}

@@ -34,8 +34,8 @@ func Is(data []byte) bool {
 		len(data) >= 12 && string(data[:4]) == "RIFF" && string(data[8:12]) == "WEBP"
 }
 
-// Read returns the text of every QR code in a picture, each once, whatever they say; at least one, or an error: ErrFormat,
-// ErrNone, or why the picture cannot be unpacked. The texts may be seeds, in strings that nobody can wipe: it is for
+// Read returns the text of every QR code in a picture, each once, row by row, whatever they say; at least one, or an error:
+// ErrFormat, ErrNone, or why the picture cannot be unpacked. The texts may be seeds, in strings that nobody can wipe: it is for
 // programs that end soon.
 func Read(data []byte) ([]string, error) {
 	img, err := decode(data)

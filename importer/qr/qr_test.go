@@ -194,8 +194,6 @@ func TestPictures(t *testing.T) {
 			if err != nil || !Is(test.picture) {
 				t.Fatal(err)
 			}
-			slices.Sort(got)
-			slices.Sort(test.want)
 			if !slices.Equal(got, test.want) {
 				t.Errorf("got %q, want %q", got, test.want)
 			}
@@ -277,4 +275,17 @@ func FuzzSearch(f *testing.F) {
 			t.Errorf("it took %s too long", took)
 		}
 	})
+}
+
+// TestOrder wants rows from left to right, though the codes in them are not quite at one height.
+func TestOrder(t *testing.T) {
+	picture := board(900, 900, color.White)
+	for i, at := range []image.Point{{20, 60}, {320, 20}, {620, 90}, {320, 400}, {20, 430}} {
+		p := drawn(t, uri(i), 4)
+		draw.Draw(picture, p.Bounds().Add(at), p, image.Point{}, draw.Src)
+	}
+	got, err := Read(encoded(t, picture))
+	if want := []string{uri(0), uri(1), uri(2), uri(4), uri(3)}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v, want %q", got, err, want)
+	}
 }

@@ -1,6 +1,7 @@
 package qr
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"time"
@@ -40,15 +41,35 @@ func newSearch() *search {
 	return &search{end: time.Now().Add(patience), templates: map[int]template{}}
 }
 
-// texts returns each text once.
+// texts returns each text once, in the order in which people read: row by row.
 func (s *search) texts() []string {
 	var texts []string
-	for _, c := range s.found {
+	for _, c := range inRows(s.found) {
 		if !slices.Contains(texts, c.text) {
 			texts = append(texts, c.text)
 		}
 	}
 	return texts
+}
+
+// inRows sorts codes. Those whose middle is above the lower edge of the highest one are a row.
+func inRows(codes []code) []code {
+	slices.SortFunc(codes, func(a, b code) int { return cmp.Compare(a.middle().y, b.middle().y) })
+	for from := 0; from < len(codes); {
+		to := from + 1
+		for to < len(codes) && codes[to].middle().y < codes[from].bottom() {
+			to++
+		}
+		slices.SortFunc(codes[from:to], func(a, b code) int { return cmp.Compare(a.middle().x, b.middle().x) })
+		from = to
+	}
+	return codes
+}
+
+func (c code) middle() point { return c.outline[0].plus(c.outline[2]).times(0.5) }
+
+func (c code) bottom() float64 {
+	return max(c.outline[0].y, c.outline[1].y, c.outline[2].y, c.outline[3].y)
 }
 
 func (s *search) over() bool { return !time.Now().Before(s.end) }
