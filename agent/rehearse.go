@@ -54,7 +54,7 @@ func (a *Agent) rehearse(ctx context.Context, r api.AddRequest, seeds []*oath.Se
 
 // cast begins an account's report, and makes an item of what could be added. several says that more than one key was named.
 func (h *rehearsal) cast(n api.NewAccount, seed *oath.Secret, several bool) {
-	r := api.AccountReport{Label: oath.Account{Issuer: n.Issuer, Name: n.Name}.Label()}
+	r := api.AccountReport{Label: oath.Account{Issuer: n.Issuer, Name: n.Name}.Label(), Outcomes: []api.Outcome{}}
 	it, err := h.a.newItem(n, seed)
 	if err == nil {
 		r.Fingerprint, r.Account = hex.EncodeToString(it.prints.full), h.a.accountWith(it.prints)

@@ -159,6 +159,8 @@ func (r *recorder) askAll() {
 	ask(200, "POST /v1/accounts", api.SeedsType, `{"accounts":[{"issuer":"GitHub","name":"me","type":"totp","algorithm":"SHA1","digits":6,"period":30,"seed_bytes":20},`+
 		`{"issuer":"Bank","name":"me","type":"hotp","algorithm":"SHA256","digits":8,"counter":7,"seed_bytes":20}]}`+"\n"+seed+seed)
 	ask(200, "POST /v1/accounts", api.SeedsType, `{"accounts":[{"issuer":"Git","name":"touch","type":"totp","algorithm":"SHA1","digits":6,"period":30,"touch":true,"seed_bytes":22}],"to":["red"]}`+"\n"+longer)
+	ask(200, "POST /v1/accounts", api.SeedsType, `{"dry_run":true,"accounts":[{"issuer":"GitHub","name":"me","type":"totp","algorithm":"SHA1","digits":6,"period":30,"seed_bytes":22},`+
+		`{"issuer":"Git","name":"new","type":"totp","algorithm":"SHA1","digits":6,"period":30,"seed_bytes":22}]}`+"\n"+strings.Repeat("1", 22)+strings.Repeat("2", 22))
 	ask(400, "POST /v1/accounts", api.SeedsType, `{"accounts":[]}`+"\n")
 	ask(200, "GET /v1/accounts", none, none)
 	ask(200, "GET /v1/accounts", none, none, "?query=git&limit=1")

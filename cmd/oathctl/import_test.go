@@ -164,6 +164,18 @@ func TestPileWords(t *testing.T) {
 	}
 }
 
+// Where the kernel has no Landlock, that is said once, and the files are read.
+func TestNoLandlock(t *testing.T) {
+	term, _, errOut := fakeTerminal()
+	r := &reading{a: &app{term: term}, p: &pile{}}
+	r.take("x", kin.Imported{Program: "Aegis"})
+	r.take("y", kin.Imported{Program: "2FAS", Notes: []string{"one left out"}})
+	want := "warning: there is no Landlock here: what reads the files has only a filter of system calls around it\nwarning: y: one left out\n"
+	if errOut.String() != want || len(r.p.files) != 2 {
+		t.Errorf("%q, %+v", errOut, r.p.files)
+	}
+}
+
 // list is a file of four accounts.
 func list(t *testing.T) string {
 	t.Helper()
