@@ -30,6 +30,8 @@ type caller struct {
 	meet func() error
 	// name is found out when it is first asked for, as it costs some reads in /proc.
 	name func() agent.Caller
+	// offers are the results of its searches.
+	offers offers
 	// running counts its calls under way; guarded by callers.mu.
 	running int
 }

@@ -21,12 +21,17 @@ func (s *session) refusal(err error) *dbus.Error {
 	if standard, ok := errors.AsType[*dbus.Error](err); ok {
 		return standard
 	}
-	ours, ok := errors.AsType[*api.Error](err)
-	if !ok {
-		s.log.Error("a call over D-Bus failed", "error", err)
-		ours = &api.Error{Code: api.CodeInternal, Message: err.Error()}
-	}
+	ours := s.ours(err)
 	return dbus.NewError(api.BusError(ours.Code), []any{text(wording(ours))})
+}
+
+// ours returns the error in our own words.
+func (s *session) ours(err error) *api.Error {
+	if ours, ok := errors.AsType[*api.Error](err); ok {
+		return ours
+	}
+	s.log.Error("a call over D-Bus failed", "error", err)
+	return &api.Error{Code: api.CodeInternal, Message: err.Error()}
 }
 
 // wording is all that there is to say about an error, a line each.

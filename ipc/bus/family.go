@@ -11,12 +11,13 @@ import (
 // families are the interfaces that are served. Their members are explained in docs/dbus/org.oathd.Oathd1.xml.
 type families struct {
 	manager, key, account                          *family
+	shell, runner                                  *family
 	objectManager, properties, introspection, peer *family
 }
 
 func newFamilies() families {
 	return families{
-		manager: managerFamily(), key: keyFamily(), account: accountFamily(),
+		manager: managerFamily(), key: keyFamily(), account: accountFamily(), shell: shellFamily(), runner: runnerFamily(),
 		objectManager: objectManagerFamily(), properties: propertiesFamily(), introspection: introspectionFamily(), peer: peerFamily(),
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/ipc/search"
 )
 
 // object is what is served at one path: an api.Status, an api.Key or an api.Account, as it was at some moment.
@@ -19,7 +20,13 @@ type object struct {
 type objects map[dbus.ObjectPath]object
 
 // world is all that is served. The accounts are apart, for they are many, and stay as they are when a key blinks.
-type world struct{ keys, accounts objects }
+type world struct {
+	keys, accounts objects
+	// index finds accounts by what is typed; it is made when it is first asked for.
+	index func() *search.Index
+}
+
+func newWorld(keys, accounts objects) *world { return &world{keys, accounts, newIndex(accounts)} }
 
 // at returns the object at path, without a family if there is none.
 func (w *world) at(path dbus.ObjectPath) object {
@@ -32,12 +39,27 @@ func (w *world) at(path dbus.ObjectPath) object {
 // object returns the object at path now. Who comes by one door from a change made through another may be
 // faster than the event that tells of it.
 func (s *session) object(path dbus.ObjectPath) object {
+	if o := s.searched(path); o.family != nil {
+		return o
+	}
 	o := s.world.Load().at(path)
 	if o.family != nil || !s.isNew(path) {
 		return o
 	}
 	s.refresh(true)
 	return s.world.Load().at(path)
+}
+
+// searched returns the object that a desktop searches at path.
+func (s *session) searched(path dbus.ObjectPath) (o object) {
+	switch {
+	case s.finder.Desktop == nil:
+	case path == api.BusSearch:
+		o.family = s.shell
+	case path == api.BusRunner:
+		o.family = s.runner
+	}
+	return o
 }
 
 // isNew reports whether the core has what would be at path.

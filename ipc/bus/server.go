@@ -17,6 +17,8 @@ import (
 // Options are what a Server needs.
 type Options struct {
 	Agent *agent.Agent
+	// Search is how the desktop finds accounts.
+	Search Search
 	// Address is that of a bus, in D-Bus's own form, or Auto, or Off.
 	Address string
 	// StopTimeout is how long cancelled calls may take to end.
@@ -35,6 +37,7 @@ type Server struct {
 	families
 	agent       *agent.Agent
 	line        line.Line
+	search      Search
 	stopTimeout time.Duration
 	log         *slog.Logger
 }
@@ -45,7 +48,7 @@ const lineName = "session bus"
 // New returns a server that has not looked for its bus yet. An address that cannot be used is an error; a
 // session that has no bus, or one that nobody can be told apart on, is none.
 func New(o Options) (*Server, error) {
-	s := &Server{families: newFamilies(), agent: o.Agent, stopTimeout: o.StopTimeout, log: o.Log}
+	s := &Server{families: newFamilies(), agent: o.Agent, search: o.Search, stopTimeout: o.StopTimeout, log: o.Log}
 	var err error
 	switch o.Address {
 	case Off, "":

@@ -24,6 +24,7 @@ type session struct {
 	log     *slog.Logger
 	conn    *dbus.Conn
 	callers callers
+	finder  finder
 
 	// world is what is served now, read without a lock; changing holds off a second refresh.
 	world    atomic.Pointer[world]
@@ -32,8 +33,8 @@ type session struct {
 
 // open connects to the bus that listens on the socket. ctx ends the connection.
 func (s *Server) open(ctx context.Context, socket string) (*session, error) {
-	now := &session{families: s.families, agent: s.agent, log: s.log}
-	now.world.Store(&world{})
+	now := &session{families: s.families, agent: s.agent, finder: finder{Search: s.search}, log: s.log}
+	now.world.Store(newWorld(nil, nil))
 	conn, err := line.Open(ctx, socket, dbus.WithHandler(now), dbus.WithSignalHandler(now))
 	if err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func (s *Server) open(ctx context.Context, socket string) (*session, error) {
 func (s *session) serve(timeout time.Duration) error {
 	// The events come first, so that nothing is missed between them and the objects.
 	events := s.agent.Events(s.conn.Context())
-	s.world.Store(&world{s.lookAtKeys(), s.lookAtAccounts()})
+	s.world.Store(newWorld(s.lookAtKeys(), s.lookAtAccounts()))
 	err := s.claimName()
 	if err != nil {
 		_ = s.conn.Close()
@@ -110,9 +111,9 @@ func (s *session) refresh(accounts bool) {
 	s.changing.Lock()
 	defer s.changing.Unlock()
 	before := s.world.Load()
-	now := &world{s.lookAtKeys(), before.accounts}
+	now := &world{s.lookAtKeys(), before.accounts, before.index}
 	if accounts {
-		now.accounts = s.lookAtAccounts()
+		now = newWorld(now.keys, s.lookAtAccounts())
 	}
 	s.world.Store(now)
 	s.announce(before.keys, now.keys)

@@ -141,6 +141,10 @@ func (s *session) children(path dbus.ObjectPath) []string {
 	for _, n := range nodes {
 		add(n)
 	}
+	if s.finder.Desktop != nil {
+		add(api.BusSearch)
+		add(api.BusRunner)
+	}
 	now := s.world.Load()
 	for _, objects := range []objects{now.keys, now.accounts} {
 		for object := range objects {
