@@ -52,7 +52,9 @@ func run(ctx context.Context, args []string, std streams) int {
 	if err == nil {
 		return exitDone
 	}
-	complain(std.err, err)
+	if !errors.Is(err, errFaults) {
+		complain(std.err, err)
+	}
 	if !started {
 		return exitUsage
 	}
@@ -88,7 +90,7 @@ Settings come from $XDG_CONFIG_HOME/oathd/config.toml, from OATHD_* and from the
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	config.AddFlags(root.Flags())
-	root.AddCommand(softkeyCommand(), enrollCommand(), versionCommand())
+	root.AddCommand(softkeyCommand(), enrollCommand(), checkCommand(), versionCommand())
 	return root
 }
 
