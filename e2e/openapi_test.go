@@ -211,6 +211,15 @@ func (r *recorder) askOfEscrow() {
 	ask(409, "POST /v1/restore", api.SecretsType, `{`+opener+`,"to":["red"]}`+"\n"+word)
 	ask(200, "DELETE /v1/accounts/{account}", none, none, "Shop", "?key=red")
 	ask(200, "POST /v1/restore", api.SecretsType, `{`+opener+`,"to":["red"]}`+"\n"+word)
+	ask(200, "DELETE /v1/accounts/{account}", none, none, "Shop", "?key=red")
+	plan, err := r.daemon.client.Plan(r.t.Context(), api.PlanRequest{Sites: api.ApartIgnore})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ask(409, "POST /v1/plan/apply", api.SecretsType, `{"plan":{"sites":"ignore"},"id":"another",`+opener+`}`+"\n"+word)
+	ask(200, "POST /v1/plan/apply", api.SecretsType, `{"plan":{"sites":"ignore"},"id":"`+plan.ID+`",`+opener+`}`+"\n"+word)
+	ask(200, "POST /v1/export", api.SecretsType, `{"account":"Shop",`+opener+`}`+"\n"+word)
+	ask(404, "POST /v1/export", api.SecretsType, `{"account":"nothing",`+opener+`}`+"\n"+word)
 	ask(200, "POST /v1/accounts/{account}/runbook", api.SecretsType, `{"text_bytes":4}`+"\n"+"Call", "Shop")
 	ask(200, "POST /v1/accounts/{account}/runbook/show", api.SecretsType, `{`+opener+`}`+"\n"+word, "Shop")
 	ask(200, "POST /v1/accounts/{account}/rotate", api.SecretsType, `{"new":{"seed_bytes":20}}`+"\n"+"32345678901234567890", "Shop")
