@@ -158,7 +158,7 @@ func TestUsage(t *testing.T) {
 		{"verify --current spare", "--current needs its NAME"},
 		{"add", "cannot add nothing"},
 		{"add - --qr x.png", `both "-" and a picture`},
-		{"add - --all", "--all without --qr"},
+		{"add - --all", "--all without a picture"},
 		{"add - --to a --copies 2", "both --to and --copies"},
 		{"add - --copies 0", "cannot make 0 copies"},
 		{"add - --digits 8", "cannot use --digits for an account that is read"},
