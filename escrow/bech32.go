@@ -56,7 +56,7 @@ func decodeBech32(text []byte) (prefix string, data []byte, err error) {
 	for i, c := range text[sep+1:] {
 		v := strings.IndexByte(bech32Alphabet, toLower(c))
 		if v < 0 {
-			return "", nil, fmt.Errorf("character %d cannot be in it", sep+2+i)
+			return "", nil, fmt.Errorf("character %d does not belong in it", sep+2+i)
 		}
 		values[i] = byte(v)
 	}
