@@ -31,27 +31,40 @@ func resolve(path string) (string, error) {
 
 // claim takes the ledger at path for this process: it makes the directory and holds a lock on a file
 // beside the ledger, which the kernel releases when the process dies. (A lock on the ledger itself would
-// be lost with the first of its descriptors that is closed, and would keep readers out.)
-func claim(path string) (*os.File, error) {
+// be lost with the first of its descriptors that is closed, and would keep readers out.) Whoever gives it back empties that
+// file, so orphaned says that the last one could not.
+func claim(path string) (lock *os.File, orphaned bool, err error) {
 	if err := secureDir(filepath.Dir(path)); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	f, err := os.OpenFile(path+".lock", os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, explain(err)
+		return nil, false, explain(err)
 	}
 	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		err = inUse(f)
 	}
 	if err == nil {
-		err = writePID(f)
+		orphaned, err = takeOver(f)
 	}
 	if err != nil {
-		return nil, errors.Join(explain(err), f.Close())
+		return nil, false, errors.Join(explain(err), f.Close())
 	}
-	return f, nil
+	return f, orphaned, nil
 }
+
+// takeOver puts our process id into the lock, and reports whether another was left in it.
+func takeOver(lock *os.File) (orphaned bool, err error) {
+	info, err := lock.Stat()
+	if err != nil {
+		return false, err
+	}
+	return info.Size() > 0, writePID(lock)
+}
+
+// giveBack empties the lock and lets it go.
+func giveBack(lock *os.File) error { return errors.Join(lock.Truncate(0), lock.Close()) }
 
 // inUse names the process that holds the lock.
 func inUse(lock *os.File) error {

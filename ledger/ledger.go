@@ -45,6 +45,8 @@ type Ledger struct {
 	path string
 	file fs.FileInfo
 	lock *os.File
+	// orphaned is what Orphaned returns.
+	orphaned bool
 }
 
 // Open opens the ledger at path, or creates it: a file of mode 0600 in a directory of mode 0700. It
@@ -67,7 +69,7 @@ func open(ctx context.Context, path string) (*Ledger, error) {
 	if err != nil {
 		return nil, explain(err)
 	}
-	lock, err := claim(path)
+	lock, orphaned, err := claim(path)
 	if err != nil {
 		return nil, err
 	}
@@ -75,7 +77,7 @@ func open(ctx context.Context, path string) (*Ledger, error) {
 	if err != nil {
 		return nil, errors.Join(explain(err), lock.Close())
 	}
-	return &Ledger{db: db, now: time.Now, path: path, file: file, lock: lock}, nil
+	return &Ledger{db: db, now: time.Now, path: path, file: file, lock: lock, orphaned: orphaned}, nil
 }
 
 func openMemory(ctx context.Context) (*Ledger, error) {
@@ -93,13 +95,17 @@ func openMemory(ctx context.Context) (*Ledger, error) {
 func (l *Ledger) Close() error {
 	err := l.db.Close()
 	if l.lock != nil {
-		err = errors.Join(err, l.lock.Close())
+		err = errors.Join(err, giveBack(l.lock))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot close the ledger: %w", explain(err))
 	}
 	return nil
 }
+
+// Orphaned reports whether the daemon that had the ledger before this one did not close it: it was killed, and what it was
+// just doing may not be in here.
+func (l *Ledger) Orphaned() bool { return l.orphaned }
 
 // Change runs f and commits what it did together with a line of the audit log: who did what. It has
 // reached the disk when Change returns nil. If f fails, or the line cannot be written, nothing is left
