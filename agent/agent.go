@@ -97,7 +97,7 @@ type Agent struct {
 
 	flights flights
 	touches touches
-	used    used
+	used    *used
 	clock   clock
 	running sync.WaitGroup
 }
@@ -117,8 +117,8 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 	a := &Agent{
 		options: o, ledger: o.Ledger, commits: o.Ledger, log: o.Log, started: time.Now(),
 		book: newBook(rows, o.Copies), passwords: map[string]*oath.Secret{}, arrival: make(chan struct{}),
-		used: used{ledger: o.Ledger},
 	}
+	a.used = newUsed(o.Ledger, a.started)
 	a.standard.Store(&yardstick{rows.Salt, rows.Step})
 	a.clock.set(a.started)
 	a.publish()

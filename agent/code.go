@@ -159,7 +159,7 @@ func (a *Agent) blame(v *view, e *api.Error) {
 // reserve finds the first step that was never handed out, waits until it begins and marks it. Who gives up meanwhile
 // has used up nothing.
 func (a *Agent) reserve(ctx context.Context, f *flight) (uint64, error) {
-	for step := f.id.step; ; {
+	for step := a.used.first(f.id.step, f.acc.Period); ; {
 		free, err := a.used.free(f.acc.seed, step, f.steps())
 		if err != nil {
 			return 0, err

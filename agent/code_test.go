@@ -488,9 +488,12 @@ func TestCodesWithoutALedger(t *testing.T) {
 		r, _, _ := twoKeys(t)
 		r.mustAdd(totp("GitHub", "me"))
 		r.breakLedger()
-		code := r.mustCode(api.CodeRequest{Account: "GitHub:me"})
-		if code.Code != codeAt(totp("GitHub", "me"), time.Now()) || len(code.Warnings) != 1 {
-			t.Errorf("%+v", code)
+		for _, warnings := range []int{0, 1} { // the first code is not held up by what cannot be written
+			code := r.mustCode(api.CodeRequest{Account: "GitHub:me"})
+			if code.Code != codeAt(totp("GitHub", "me"), time.Now()) || len(code.Warnings) != warnings {
+				t.Errorf("%+v, want %d warnings", code, warnings)
+			}
+			time.Sleep(time.Minute)
 		}
 		_, err := r.code(api.CodeRequest{Account: "GitHub:me", Fresh: true})
 		if api.CodeOf(err) != api.CodeLedger {

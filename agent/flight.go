@@ -32,12 +32,8 @@ type flight struct {
 	// repeated says that a reset by another program was made up for once.
 	repeated bool
 
-	code api.Code
-	err  error
-	// unmarked is why the ledger could not record that the code is handed out.
-	unmarked error
-	// left counts what is yet to be done before that: computing the code and marking its step, which go on at the same time.
-	left  atomic.Int32
+	code  api.Code
+	err   error
 	ended chan struct{}
 	touch atomic.Pointer[touch]
 
@@ -136,8 +132,7 @@ func (a *Agent) fly(ctx context.Context, who Caller, f *flight) (api.Code, error
 	}
 }
 
-// launch has the best copy asked, and marks the step meanwhile: a commit takes as long as a key. Another flight may have
-// landed with the code since the caller looked.
+// launch has the best copy asked. Another flight may have landed with the code since the caller looked.
 func (a *Agent) launch(f *flight) {
 	code := f.acc.cell.last.Load()
 	if code != nil && f.shared() && !f.id.pair && f.id.key == "" && code.ValidFrom.Equal(oath.StepStart(f.id.step, f.acc.Period)) {
@@ -145,23 +140,24 @@ func (a *Agent) launch(f *flight) {
 		a.flights.land(f)
 		return
 	}
-	f.left.Store(2)
-	go func() { // the flight's own: it lands after this has ended
-		if f.shared() {
-			a.markUsed(f)
-		}
-		a.hand(f)
-	}()
 	a.try(f, 0)
 }
 
-// markUsed records that the code is being handed out. That it cannot be recorded is no reason to lock somebody
-// out, for only who asks for a fresh code relies on it.
-func (a *Agent) markUsed(f *flight) {
-	err := a.used.mark(f.acc.seed, f.id.step, f.steps())
-	if err != nil {
+// owe notes that the code is being handed out. That it cannot be recorded is no reason to lock somebody out, for only who
+// asks for a fresh code relies on it.
+func (a *Agent) owe(f *flight) {
+	if !f.shared() {
+		return
+	}
+	if trouble := a.used.owe(f.acc.seed, f.id.step, f.steps()); trouble != nil {
+		f.code.Warnings = append(f.code.Warnings, "the ledger cannot be written, so that --fresh may give this code again: "+trouble.Error())
+	}
+}
+
+// pay records what owe has noted.
+func (a *Agent) pay(f *flight) {
+	if err := a.used.pay(f.acc.seed); err != nil {
 		a.log.Warn("cannot record that a code is handed out", "error", err)
-		f.unmarked = err
 	}
 }
 
@@ -173,7 +169,7 @@ func (f *flight) steps() uint64 {
 }
 
 // try asks the n-th source. When its key cannot answer, the next is asked. The code arrives as soon as it is there:
-// nobody waits for the transaction's end, and what goes wrong then is no news about the code.
+// nobody waits for the transaction's end, nor for the commit of its step, and what goes wrong then is no news about the code.
 func (a *Agent) try(f *flight, n int) {
 	from, arrived := f.sources[n], false
 	from.w.submit(job{
@@ -189,6 +185,7 @@ func (a *Agent) try(f *flight, n int) {
 			a.noticed(from.w, err)
 			switch {
 			case arrived:
+				a.pay(f)
 			case errors.Is(err, hw.ErrReset) && f.shared() && !f.repeated:
 				f.repeated = true
 				a.try(f, n)
@@ -226,25 +223,16 @@ func elsewhere(err error) bool {
 	return err != nil && !errors.Is(err, ykoath.ErrTouchTimeout) && !errors.Is(err, context.Canceled)
 }
 
-// arrive says where the code, or the last error, comes from.
+// arrive hands the code, or the last error, to those who wait, and keeps a code for this step. One that took a touch is not
+// kept beyond them, nor is that of an unproven copy, of which nobody knows whether it needs one.
 func (a *Agent) arrive(f *flight, from source, err error) {
 	f.err = err
 	c := &f.code
 	c.Account, c.Label, c.Key, c.KeyLabel = f.acc.ID, f.acc.Label(), from.Key, from.KeyLabel
 	c.Proved, c.Soft = from.proved, from.Soft
 	c.Warnings = f.acc.warnings(from)
-	a.hand(f)
-}
-
-// hand gives the code to those who wait, once it is computed and its step is marked, and keeps it for this step. A code that
-// took a touch is not kept beyond them, nor is that of an unproven copy, of which nobody knows whether it needs one.
-func (a *Agent) hand(f *flight) {
-	if f.left.Add(-1) > 0 {
-		return
-	}
-	c := &f.code
-	if f.unmarked != nil {
-		c.Warnings = append(c.Warnings, "the ledger cannot be written, so that --fresh may give this code again: "+f.unmarked.Error())
+	if err == nil {
+		a.owe(f)
 	}
 	if f.err == nil && c.Proved && !c.Touch && !f.hotp() && !f.id.pair {
 		f.acc.cell.last.Store(c)
