@@ -7,13 +7,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/hw/softkey"
-	"github.com/oathd/oathd/ipc/api"
 )
 
 // behindPCSCD starts a real pcscd with so many soft keys, 1 and up, and a daemon that has seen them.
@@ -50,32 +48,29 @@ func BenchmarkYkman(b *testing.B) {
 	}
 }
 
-// BenchmarkCold asks the daemon, over one connection, for codes that it does not have in memory, and bench/cold, a C program
-// without a daemon, for the same. Each account is asked for once: what is asked for again in its 30 seconds is not cold.
+// BenchmarkCold has two C programs ask for codes that the daemon does not have in memory: one the daemon, over one connection, the
+// other the key. Each account is asked for once: what is asked for again in its 30 seconds is not cold.
 func BenchmarkCold(b *testing.B) {
 	const keys, accounts = 4, 64
 	d, pcscd := behindPCSCD(b, keys)
 	var names []string
-	var others []*coldProgram
+	var others []*asker
+	cold := compileC(b, "cold", "$(pkg-config --cflags --libs libpcsclite)")
 	for i := range keys {
 		names = append(names, d.stock(b, uint32(i+1), accounts)...)
-		others = append(others, runCold(b, pcscd, 2*i))
+		others = append(others, runAsker(b, pcscd.Env(), cold, pcscd.Reader(2*i)))
 	}
-	l := d.line(b)
+	us := runAsker(b, nil, compileC(b, "ask", ""), d.client.Socket)
 	for b.Loop() {
 		codes := make([][2]string, len(names))
+		ask := func(i, who int, a *asker) (t time.Duration) {
+			settle()
+			t, codes[i][who] = a.ask(names[i])
+			return t
+		}
 		p := inTurn(len(names),
-			func(i int) time.Duration {
-				settle()
-				t := l.time(askCode(b, api.CodeRequest{Account: names[i]}))
-				codes[i][0] = l.read()
-				return t
-			},
-			func(i int) (t time.Duration) {
-				settle()
-				t, codes[i][1] = others[i/accounts].ask(names[i])
-				return t
-			})
+			func(i int) time.Duration { return ask(i, 0, us) },
+			func(i int) time.Duration { return ask(i, 1, others[i/accounts]) })
 		sameColdCodes(b, codes)
 		p.atMost(b, 1.15, "a code that is in nobody's memory, request to answer, beside a C program that asks the key")
 	}
@@ -84,12 +79,12 @@ func BenchmarkCold(b *testing.B) {
 // settle lets what came before give the card back, which is not timed: both answer first.
 func settle() { <-time.After(2 * time.Millisecond) }
 
-// sameColdCodes wants the daemon's answers to hold the other program's codes, but for one at the end of a step.
+// sameColdCodes wants the daemon's codes to be the other program's, but for one at the end of a step.
 func sameColdCodes(b *testing.B, codes [][2]string) {
 	b.Helper()
 	differ := 0
 	for _, c := range codes {
-		if !strings.Contains(c[0], c[1]) {
+		if c[0] != c[1] {
 			differ++
 		}
 	}
@@ -98,23 +93,28 @@ func sameColdCodes(b *testing.B, codes [][2]string) {
 	}
 }
 
-// coldProgram is a running bench/cold.
-type coldProgram struct {
+// compileC makes a program of bench/cold.
+func compileC(b *testing.B, name, flags string) string {
+	b.Helper()
+	program := filepath.Join(b.TempDir(), name)
+	command := "gcc -O2 -o " + program + " ../bench/cold/" + name + ".c " + flags
+	if out, err := exec.Command("sh", "-c", command).CombinedOutput(); err != nil {
+		b.Fatalf("%s: %v\n%s", command, err, out)
+	}
+	return program
+}
+
+// asker is a running program of bench/cold: it asks for the code of each account that it is told.
+type asker struct {
 	b   *testing.B
 	in  io.Writer
 	out *bufio.Reader
 }
 
-// runCold compiles bench/cold and runs it for the key in a slot.
-func runCold(b *testing.B, pcscd *hwtest.PCSCD, slot int) *coldProgram {
+func runAsker(b *testing.B, env []string, program, whom string) *asker {
 	b.Helper()
-	program := filepath.Join(b.TempDir(), "cold")
-	compile := "gcc -O2 -o " + program + " ../bench/cold/cold.c $(pkg-config --cflags --libs libpcsclite)"
-	if out, err := exec.Command("sh", "-c", compile).CombinedOutput(); err != nil {
-		b.Fatalf("%s: %v\n%s", compile, err, out)
-	}
-	cmd := exec.Command(program, pcscd.Reader(slot))
-	cmd.Env, cmd.Stderr = pcscd.Env(), os.Stderr
+	cmd := exec.Command(program, whom)
+	cmd.Env, cmd.Stderr = env, os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)
@@ -130,18 +130,18 @@ func runCold(b *testing.B, pcscd *hwtest.PCSCD, slot int) *coldProgram {
 		_ = in.Close()
 		_ = cmd.Wait()
 	})
-	return &coldProgram{b, in, bufio.NewReader(out)}
+	return &asker{b, in, bufio.NewReader(out)}
 }
 
 // ask returns the code of an account, and how long the program says that it took.
-func (p *coldProgram) ask(name string) (time.Duration, string) {
-	if _, err := fmt.Fprintln(p.in, name); err != nil {
-		p.b.Fatal(err)
+func (a *asker) ask(name string) (time.Duration, string) {
+	if _, err := fmt.Fprintln(a.in, name); err != nil {
+		a.b.Fatal(err)
 	}
 	var nanoseconds time.Duration
 	var code string
-	if _, err := fmt.Fscan(p.out, &nanoseconds, &code); err != nil {
-		p.b.Fatalf("bench/cold: %v", err)
+	if _, err := fmt.Fscan(a.out, &nanoseconds, &code); err != nil {
+		a.b.Fatalf("bench/cold: %v", err)
 	}
 	return nanoseconds, code
 }
