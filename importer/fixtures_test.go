@@ -63,6 +63,12 @@ var fixtures = []struct {
 	{file: "andotp_encrypted.bin", format: "andotp", entries: some},
 	{file: "andotp_encrypted_old.bin", format: "andotp", entries: []string{alice, dave}},
 	{file: "gnome_authenticator.json", format: "gnome-authenticator", entries: []string{alice, bob, carol}},
+	{file: "ente_backup.txt", format: "otpauth", entries: []string{
+		alice, eve, "hotp Counting House|dave SHA1 6 0 7 PROBLEM it is in the trash: if it is still needed, take it out there and export again",
+	}},
+	{file: "ente_old.txt", format: "otpauth", entries: []string{
+		"totp Béla Co #1|bob@example.org SHA256 8 60 0 GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQGEZA", alice,
+	}},
 	{file: "ente_encrypted.txt", format: "ente", entries: some},
 	{file: "ente_encrypted_padded.txt", format: "ente", entries: some},
 	{file: "stratum.json", format: "stratum", entries: append(all[:5:5],

@@ -16,7 +16,7 @@ var otpauthFormat = format{
 
 // startsWithURI reports whether the first line that says something begins with one of the schemes.
 func startsWithURI(in *input, schemes ...string) bool {
-	for line := range textLines(in.data) {
+	for line := range uriLines(in.data) {
 		for _, scheme := range schemes {
 			if hasPrefixFold(line, scheme) {
 				return true
@@ -30,7 +30,7 @@ func startsWithURI(in *input, schemes ...string) bool {
 // readURILines takes both kinds of URIs, for both can stand on one picture.
 func readURILines(in *input) ([]Entry, error) {
 	var entries []Entry
-	for line := range textLines(in.data) {
+	for line := range uriLines(in.data) {
 		if entries = append(entries, in.lineEntries(line)...); full(entries) {
 			break
 		}
@@ -53,6 +53,21 @@ func (in *input) lineEntries(line []byte) []Entry {
 		return []Entry{uriEntry(line)}
 	}
 	return []Entry{{Problem: errors.New("the line is no otpauth URI")}}
+}
+
+// uriLines yields textLines, without the quotation marks that are around each line of what ente Auth saves by itself
+// (ente-auth-auto-backup.txt).
+func uriLines(text []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for line := range textLines(text) {
+			if last := len(line) - 1; last > 0 && line[0] == '"' && line[last] == '"' {
+				line = line[1:last]
+			}
+			if !yield(line) {
+				return
+			}
+		}
+	}
 }
 
 // textLines yields the lines of a text without the blanks around them, but for empty ones and comments.

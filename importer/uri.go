@@ -2,8 +2,11 @@ package importer
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"net/url"
+	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/oathd/oathd/oath"
@@ -19,7 +22,13 @@ const (
 )
 
 // uriEntry reads one otpauth URI, or steam://SECRET, which names nothing. uri still belongs to the caller.
-func uriEntry(uri []byte) Entry { return namedURI(uri, "", "") }
+func uriEntry(uri []byte) Entry {
+	e := namedURI(uri, "", "")
+	if enteTrashed(uri) {
+		return trashed(e)
+	}
+	return e
+}
 
 // namedURI is uriEntry for an export that names the account beside the URI: issuer and name stand in
 // where the URI has none.
@@ -31,7 +40,7 @@ func namedURI(uri []byte, issuer, name string) Entry {
 		return r.entry()
 	}
 	steam := hasPrefixFold(uri, steamURI) || bytes.Contains(uri, []byte(steamEncoder))
-	buf := oath.NewSecret(len(uri) + len("totp/"))
+	buf := oath.NewSecret(3*len(uri) + len("totp/"))
 	defer buf.Wipe()
 	e, err := parseURI(plainURI(buf.Bytes()[:0], uri), func(a *oath.Account) {
 		a.Issuer, a.Name = instead(a.Issuer, issuer), instead(a.Name, name)
@@ -79,30 +88,77 @@ func parseURI(uri []byte, change func(*oath.Account)) (Entry, error) {
 }
 
 // kept are the parameters that are handed on to otpauth, which is strict: other programs add theirs,
-// which may be long (notes, icons), or write empty ones.
-var kept = map[string]bool{
-	"secret": true, "issuer": true, "algorithm": true, "digits": true, "period": true, "counter": true,
-}
+// which may be long (notes, icons), write empty ones, the same one twice, or the names in other letters.
+var kept = []string{"secret", "issuer", "algorithm", "digits", "period", "counter"}
 
-// plainURI appends uri without what does not describe the account. Steam's type becomes totp. KeePassOTP leaves out
-// an empty label with its '/'.
+// plainURI appends uri without what does not describe the account, and returns it in dst's own array where that is three
+// times as long. Steam's type becomes totp. KeePassOTP leaves out an empty label with its '/'.
 func plainURI(dst, uri []byte) []byte {
 	head, query, _ := bytes.Cut(uri, []byte("?"))
 	if hasPrefixFold(uri, steamURI) {
 		dst = append(dst, "otpauth://totp/"...)
 		head = head[len(steamURI):]
 	}
-	if dst = append(dst, head...); bytes.Count(dst, []byte("/")) == 2 {
+	if dst = appendSharp(dst, head); bytes.Count(dst, []byte("/")) == 2 {
 		dst = append(dst, '/')
 	}
 	dst = append(dst, '?')
+	said := make(map[string][]byte)
+	say := func(name string, value []byte) {
+		if before, twice := said[name]; len(value) > 0 && !(twice && bytes.Equal(before, value)) {
+			said[name] = value
+			dst = append(appendSharp(append(append(dst, name...), '='), value), '&')
+		}
+	}
 	for part := range bytes.SplitSeq(query, []byte("&")) {
 		name, value, _ := bytes.Cut(part, []byte("="))
-		if len(value) > 0 && kept[string(name)] {
-			dst = append(append(dst, part...), '&')
+		if i := slices.IndexFunc(kept, func(known string) bool { return bytes.EqualFold(name, []byte(known)) }); i >= 0 {
+			plainParameter(kept[i], value, say)
 		}
 	}
 	return dst[:len(dst)-1]
+}
+
+// plainParameter says what a parameter does. Old versions of ente Auth write the algorithm as Algorithm.sha1, and leave
+// out the '&' between issuer and period (ente, auth: export_widget.dart, code.dart).
+func plainParameter(name string, value []byte, say func(name string, value []byte)) {
+	switch name {
+	case "algorithm":
+		value = bytes.TrimPrefix(value, []byte("Algorithm."))
+	case "issuer":
+		if at := entePeriod.FindIndex(value); at != nil {
+			say("period", value[at[0]+len("period="):])
+			value = value[:at[0]]
+		}
+	}
+	say(name, value)
+}
+
+var entePeriod = regexp.MustCompile(`period=[0-9]+$`)
+
+// appendSharp appends part of a URI in which a '#' is meant as it stands: nobody writes a fragment behind a secret, and
+// old versions of ente Auth escape nothing.
+func appendSharp(dst, part []byte) []byte {
+	for _, c := range part {
+		if c == '#' {
+			dst = append(dst, "%23"...)
+		} else {
+			dst = append(dst, c)
+		}
+	}
+	return dst
+}
+
+// enteTrashed reports whether a URI of ente Auth says that the account is in the trash, as which ente Auth exports it
+// too: codeDisplay={"trashed":true,…} (ente, auth: code_display.dart).
+func enteTrashed(uri []byte) bool {
+	_, display, found := bytes.Cut(uri, []byte("codeDisplay="))
+	if !found {
+		return false
+	}
+	display, _, _ = bytes.Cut(display, []byte("&"))
+	text, err := url.QueryUnescape(string(display))
+	return err == nil && json.Valid([]byte(text)) && string(jsonAt([]byte(text), "trashed")) == "true"
 }
 
 // labelOf finds issuer and name of a URI that cannot be used otherwise. Without a secret nothing of it is

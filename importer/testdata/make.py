@@ -230,6 +230,19 @@ def ente():
                                 "encryptedData": b64(box), "encryptionNonce": b64(header)}))
 
 
+def ente_plain():
+    # What the app saves by itself: each URI as a string of JSON, and what is in the trash too.
+    def saved(account, **display):
+        return json.dumps(uri(account) + "&codeDisplay=" + urllib.parse.quote(json.dumps({"pinned": False, "trashed": False, **display})))
+
+    write("ente_backup.txt", "\n".join([saved(ALICE), saved(EVE), saved(DAVE, trashed=True)]) + "\n")
+    # Its first versions escaped nothing, and forgot an '&'.
+    write("ente_old.txt", "\n".join([
+        f"otpauth://totp/Béla Co #1:bob@example.org?algorithm=Algorithm.sha256&digits=8&issuer=Béla Co #1&period=60&secret={BOB[3]}",
+        f"otpauth://totp/Example:alice?algorithm=SHA1&digits=6&issuer=Exampleperiod=30&secret={ALICE[3].lower()}",
+    ]) + "\n")
+
+
 def stratum():
     def entry(account):
         kind, issuer, name, secret, algorithm, digits, _ = account
@@ -294,5 +307,5 @@ def pskc():
 
 
 if __name__ == "__main__":
-    for make in otpauth, google, aegis, twofas, andotp, ente, stratum, otpclient, pskc:
+    for make in otpauth, google, aegis, twofas, andotp, ente, ente_plain, stratum, otpclient, pskc:
         make()
