@@ -18,6 +18,7 @@ var bitwarden = format{
 	Format: Format{Name: "bitwarden", Program: "Bitwarden", Kind: "JSON, CSV, zip", Encrypted: true},
 	detect: func(in *input) bool {
 		return in.object("encrypted", "items") || in.object("encrypted", "passwordProtected") ||
+			in.object("items") && jsonAt(firstItem(jsonAt(in.data, "items")), "login") != nil || // what converters write for it
 			in.hasColumns("login_totp") || in.bitwardenZip() != nil
 	},
 	read: readBitwarden,

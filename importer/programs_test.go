@@ -61,6 +61,15 @@ totp No issuer|carol SHA1 6 30 0 {shop}
 totp Label|dora SHA1 6 30 0 {nolabel}
 totp Broken|grace SHA1 6 30 0 PROBLEM the secret is cut off: no base32 text has this length
 `},
+	{"bitwarden_authenticator.csv", "bitwarden", `
+totp GitHub|alice SHA1 6 30 0 {github}
+totp Bank, Inc.|bob SHA1 8 30 0 {bank}
+totp Steam|Games SHA1 6 30 0 {steam}
+totp Steam|A SHA1 6 30 0 {comma}
+`},
+	{"bitwarden_converted.json", "bitwarden", `
+totp GitHub|alice SHA1 6 30 0 {github}
+`},
 	{"keepassxc.xml", "keepassxc", `
 totp GitHub|alice SHA512 8 60 0 {github}
 totp Steam|Games:erin SHA1 6 30 0 {steam}
@@ -155,6 +164,8 @@ totp Two|carol - second SHA1 6 30 0 {two}
 totp Only a field|dave SHA1 6 30 0 {field}
 type 0x00 |Number algorithm 0 0 0 0 PROBLEM its secret is not a text
 totp Gone|frank SHA1 6 30 0 PROBLEM it is in the trash: if it is still needed, take it out there and export again
+totp |Me SHA1 6 30 0 {mail}
+totp Me|card SHA1 6 30 0 {card}
 `
 
 const raivoAccounts = `

@@ -63,6 +63,7 @@ func (in *input) protonZip() *zip.File {
 // isPGP reports whether the data is a message of OpenPGP, as Proton Pass writes it.
 func isPGP(in *input) bool { return in.opens("-----BEGIN PGP MESSAGE-----") }
 
+// protonPassItem is an item without its secrets.
 type protonPassItem struct {
 	State int `json:"state"`
 	Data  struct {
@@ -70,43 +71,75 @@ type protonPassItem struct {
 			Name string `json:"name"`
 		} `json:"metadata"`
 		Content struct {
-			Email    string     `json:"itemEmail"`
-			Username string     `json:"itemUsername"`
-			TOTP     secretText `json:"totpUri"`
+			Email    string `json:"itemEmail"`
+			Username string `json:"itemUsername"`
 		} `json:"content"`
-		Extra []struct {
-			Name string `json:"fieldName"`
-			Data struct {
-				TOTP secretText `json:"totpUri"`
-			} `json:"data"`
-		} `json:"extraFields"`
 	} `json:"data"`
 }
 
-// protonPassEntries makes an entry of an item's TOTP, and of each that is in a field of its own.
+// protonTOTP is a member totpUri, and the name of the field in which it is.
+type protonTOTP struct {
+	field string
+	value []byte
+}
+
+// protonPassEntries makes an entry of each TOTP of an item: a login's own, and those in fields of its own making.
 func protonPassEntries(item []byte) []Entry {
+	list := protonTOTPs(item)
+	if len(list) == 0 {
+		return nil
+	}
 	var i protonPassItem
-	problem := unmarshal(item, &i)
+	if err := unmarshal(item, &i); err != nil {
+		return []Entry{{Account: oath.Account{Name: i.Data.Metadata.Name}, Problem: err}}
+	}
+	user := instead(i.Data.Content.Username, i.Data.Content.Email)
 	var entries []Entry
-	add := func(secret *secretText, field string) {
-		secret.take(func(text []byte) {
-			if len(text) > 0 {
-				user := instead(i.Data.Content.Username, i.Data.Content.Email)
-				entries = append(entries, totpField(text, i.Data.Metadata.Name, also(user, field, len(entries))))
-			}
-		})
-	}
-	add(&i.Data.Content.TOTP, "")
-	for n := range i.Data.Extra {
-		add(&i.Data.Extra[n].Data.TOTP, i.Data.Extra[n].Name)
-	}
-	if problem != nil && entries == nil && isFilled(jsonAt(item, "data", "content", "totpUri")) {
-		entries = []Entry{{Account: oath.Account{Name: i.Data.Metadata.Name}, Problem: problem}}
-	}
-	for n := range entries {
+	for n, totp := range list {
+		entry := totp.entry(i.Data.Metadata.Name, also(user, totp.field, n))
 		if i.State == protonTrash {
-			entries[n] = trashed(entries[n])
+			entry = trashed(entry)
 		}
+		entries = append(entries, entry)
 	}
 	return entries
+}
+
+func (t protonTOTP) entry(title, user string) (entry Entry) {
+	var text secretText
+	if err := text.UnmarshalJSON(t.value); err != nil {
+		return Entry{Account: oath.Account{Name: title}, Problem: err}
+	}
+	text.take(func(text []byte) { entry = totpField(text, title, user) })
+	return entry
+}
+
+// protonTOTPs finds an item's TOTPs, a login's own first. Fields can be anywhere: beside the content, and in the sections
+// of identities, wireless networks and whatever people make up (Proton's WebClients, pass/types, item.ts).
+func protonTOTPs(item []byte) (list []protonTOTP) {
+	add := func(field string, value []byte) { list = append(list, protonTOTP{field, value}) }
+	eachTOTP(jsonAt(item, "data", "content"), "", add)
+	for name, value := range jsonMembers(jsonAt(item, "data")) {
+		if name != "content" {
+			eachTOTP(value, "", add)
+		}
+	}
+	return list
+}
+
+// eachTOTP visits what is in members totpUri of objects and arrays, and of those in them, with the nearest fieldName.
+func eachTOTP(text []byte, field string, visit func(field string, value []byte)) {
+	for element := range jsonItems(text) {
+		eachTOTP(element, field, visit)
+	}
+	for name, value := range jsonMembers(text) {
+		switch {
+		case name == "fieldName":
+			_ = unmarshal(value, &field) // one without a name is one without a name
+		case name == "totpUri" && isFilled(value):
+			visit(field, value)
+		default:
+			eachTOTP(value, field, visit)
+		}
+	}
 }

@@ -3,6 +3,7 @@ package importer
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 )
 
@@ -14,7 +15,7 @@ var errTrash = errors.New("it is in the trash: if it is still needed, take it ou
 // text still belongs to the caller.
 func totpField(text []byte, title, user string) Entry {
 	text = bytes.TrimSpace(text)
-	if hasPrefixFold(text, "otpauth://") || hasPrefixFold(text, steamScheme) {
+	if isTOTPURI(text) {
 		return namedURI(text, title, user)
 	}
 	r := record{issuer: title, name: user, kind: kindTOTP}
@@ -37,6 +38,24 @@ func also(user, field string, n int) string {
 	return strings.TrimPrefix(user+" - "+field, " - ")
 }
 
+// totp returns the field for a TOTP. Bitwarden Authenticator puts nothing into quotation marks, so that a comma in a name
+// moves what follows; and it writes three fields more than it has named (bitwarden/android,
+// AuthenticatorRepositoryImpl.kt, toCsvFormat).
+func (r csvRow) totp(column string) []byte {
+	text := r.get(column)
+	if len(r.fields) <= len(r.columns) || isTOTPURI(text) {
+		return text
+	}
+	if i := slices.IndexFunc(r.fields, isTOTPURI); i >= 0 {
+		return r.fields[i]
+	}
+	return text
+}
+
+func isTOTPURI(text []byte) bool {
+	return hasPrefixFold(text, "otpauth://") || hasPrefixFold(text, steamScheme)
+}
+
 // readItemsCSV reads a password manager's list: an entry for each line that has something in the column totp. Its name
 // is that of the first of the columns users that has something in it.
 func readItemsCSV(in *input, totp, title string, users ...string) ([]Entry, error) {
@@ -45,7 +64,7 @@ func readItemsCSV(in *input, totp, title string, users ...string) ([]Entry, erro
 		if err != nil {
 			return entries, err
 		}
-		text := row.get(totp)
+		text := row.totp(totp)
 		if len(bytes.TrimSpace(text)) == 0 {
 			continue
 		}

@@ -194,6 +194,11 @@ def make_bitwarden():
     rows = [["", "", "login", i["name"], 'many\r\nlines, and "quotes"', "", 0, "", i["login"]["username"], "a password", i["login"]["totp"]]
             for i in BITWARDEN if isinstance(i.get("login", {}).get("totp", 0), str) and "deletedDate" not in i]
     write("bitwarden.csv", table("folder,favorite,type,name,notes,fields,reprompt,login_uri,login_username,login_password,login_totp".split(","), rows))
+    # Bitwarden Authenticator puts nothing into quotation marks, and names fewer columns than it writes.
+    app = [("GitHub", uri("GitHub:alice", "github", issuer="GitHub")), ("Bank, Inc.", uri("Bank, Inc.:bob", "bank", issuer="Bank, Inc.", digits=8)),
+           ("Games", "steam://" + b32("steam")), ("A, B", "steam://" + b32("comma"))]
+    write("bitwarden_authenticator.csv", "folder,favorite,type,name,login_uri,login_totp\n" + "\n".join(f",,1,{name},,{totp},{name},30,6" for name, totp in app))
+    write("bitwarden_converted.json", json.dumps({"items": [{"type": 1, "name": "GitHub", "login": {"username": "alice", "totp": b32("github")}}]}))
 
 
 def table(head, rows, **how):
@@ -323,11 +328,15 @@ def make_proton_authenticator():
     write("proton_authenticator_encrypted.json", json.dumps({"version": 1, "salt": b64(word), "content": b64(box)}))
 
 
+def proton_field(name, totp):
+    return {"fieldName": name, "type": "totp", "data": {"totpUri": totp}}
+
+
 def proton_pass(name, totp, username="", email="", extra=(), state=1):
     return {"itemId": name, "state": state, "data": {
         "metadata": {"name": name, "note": ""}, "type": "login",
         "content": {"itemEmail": email, "itemUsername": username, "password": "a password", "urls": [], "totpUri": totp, "passkeys": []},
-        "extraFields": [{"fieldName": field, "type": "totp", "data": {"totpUri": value}} for field, value in extra]
+        "extraFields": [proton_field(field, value) for field, value in extra]
         + [{"fieldName": "memo", "type": "text", "data": {"content": "text"}}]}}
 
 
@@ -343,6 +352,9 @@ def make_proton_pass():
             proton_pass("Only a field", "", "dave", extra=[("code", b32("field"))]),
             proton_pass("Number", 7, "erin"),
             proton_pass("Gone", b32("gone"), "frank", state=2),
+            {"itemId": "identity", "state": 1, "data": {"metadata": {"name": "Me"}, "extraFields": [], "type": "identity", "content": {
+                "fullName": "Grace", "extraContactDetails": [proton_field("mail", b32("mail"))],
+                "extraSections": [{"sectionName": "club", "sectionFields": [proton_field("card", b32("card"))]}]}}},
             {"itemId": "note", "state": 1, "data": {"metadata": {"name": "Note"}, "type": "note", "content": {}, "extraFields": []}},
         ]}}})
     write("proton_pass.json", plain)
