@@ -139,17 +139,17 @@ type aegisEntry struct {
 	Info   struct {
 		Secret    secretText `json:"secret"`
 		Algorithm string     `json:"algo"`
-		Digits    int        `json:"digits"`
-		Period    int        `json:"period"`
-		Counter   int64      `json:"counter"`
+		Digits    numberText `json:"digits"`
+		Period    numberText `json:"period"`
+		Counter   numberText `json:"counter"`
 	} `json:"info"`
 }
 
 func (e *aegisEntry) entry() Entry {
 	r := record{
 		issuer: e.Issuer, name: e.Name, kind: e.Type, algorithm: e.Info.Algorithm,
-		digits: e.Info.Digits, period: e.Info.Period, counter: e.Info.Counter,
 	}
 	e.Info.Secret.take(r.base32)
+	r.numbers(e.Info.Digits, e.Info.Period, e.Info.Counter)
 	return r.entry()
 }

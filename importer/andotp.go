@@ -13,8 +13,11 @@ import (
 // encrypted forms have no mark at all.
 var andOTP = format{
 	Format: Format{Name: "andotp", Program: "andOTP", Kind: "JSON", Encrypted: true},
-	detect: func(in *input) bool { return in.array("secret", "label", "type", "algorithm", "thumbnail") },
-	read:   readAndOTP,
+	detect: func(in *input) bool {
+		// What is no secret came bit by bit. OTPClient's database is alike, but for the name of the algorithm.
+		return in.array("secret", "label") && (in.array("period") || in.array("counter") || in.array("thumbnail")) && !in.array("algo")
+	},
+	read: readAndOTP,
 }
 
 // andOTPEncrypted is its encrypted form.
@@ -76,16 +79,17 @@ func openAndOTP(in *input, password *oath.Secret) (*oath.Secret, error) {
 	return openGCM(key, box[:andOTPNonce], box[andOTPNonce:], nil)
 }
 
-// andOTPEntry is one element of the backup. Old versions have no issuer.
+// andOTPEntry is one element of the backup. Old versions have no issuer, and the first ones neither type nor algorithm
+// (Entry.java has defaults for all that is not there).
 type andOTPEntry struct {
 	Secret    secretText `json:"secret"`
 	Issuer    *string    `json:"issuer"`
 	Label     string     `json:"label"`
 	Type      string     `json:"type"`
 	Algorithm string     `json:"algorithm"`
-	Digits    int        `json:"digits"`
-	Period    int        `json:"period"`
-	Counter   int64      `json:"counter"`
+	Digits    numberText `json:"digits"`
+	Period    numberText `json:"period"`
+	Counter   numberText `json:"counter"`
 	Tags      []string   `json:"tags"`
 }
 
@@ -101,11 +105,9 @@ func (e *andOTPEntry) entry() Entry {
 }
 
 func (e *andOTPEntry) named(issuer, name string) Entry {
-	r := record{
-		issuer: issuer, name: name, kind: e.Type, algorithm: e.Algorithm,
-		digits: e.Digits, period: e.Period, counter: e.Counter,
-	}
+	r := record{issuer: issuer, name: name, kind: instead(e.Type, kindTOTP), algorithm: e.Algorithm}
 	e.Secret.take(r.base32)
+	r.numbers(e.Digits, e.Period, e.Counter)
 	return r.entry()
 }
 

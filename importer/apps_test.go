@@ -36,9 +36,9 @@ totp Newer|alice SHA1 6 30 0 PROBLEM its secret is encrypted with a key that the
 totp Damaged|alice SHA1 6 30 0 PROBLEM the secret is not base32: character 1 is not one of A-Z and 2-7
 `},
 	{"duo.json", "duo", `
+totp |company SHA1 6 30 0 PROBLEM the secret is empty
 totp |alice SHA1 6 30 0 {github}
 hotp Bank|bob SHA1 6 0 3 {bank}
-totp |company SHA1 6 30 0 PROBLEM the secret is empty
 totp |damaged SHA1 6 30 0 PROBLEM its secret is not a text
 `},
 	{"steam.maFile", "steam", `

@@ -4,7 +4,7 @@ package importer
 // with a counter are HOTP (Aegis, DuoImporter.java). The app knows SHA1, 6 digits and 30 seconds alone.
 var duo = format{
 	Format: Format{Name: "duo", Program: "Duo Mobile", Kind: "JSON"},
-	detect: func(in *input) bool { return in.array("otpGenerator") },
+	detect: isDuo,
 	read: func(in *input) ([]Entry, error) {
 		if err := checkJSON(in.data); err != nil {
 			return nil, err
@@ -13,18 +13,37 @@ var duo = format{
 	},
 }
 
+// isDuo looks for what accounts of companies, which may come first, do not have.
+func isDuo(in *input) bool {
+	if !in.array() {
+		return false
+	}
+	const most = 100
+	n := 0
+	for account := range jsonItems(in.data) {
+		if jsonAt(account, "otpGenerator") != nil {
+			return true
+		}
+		if n++; n == most {
+			break
+		}
+	}
+	return false
+}
+
 type duoAccount struct {
 	Name         string
 	OTPGenerator struct {
 		OTPSecret secretText
-		Counter   *int64
+		Counter   *numberText
 	}
 }
 
 func (a *duoAccount) entry() Entry {
 	r := record{name: a.Name, kind: kindTOTP}
 	if counter := a.OTPGenerator.Counter; counter != nil {
-		r.kind, r.counter = kindHOTP, *counter
+		r.kind = kindHOTP
+		r.numbers("", "", *counter)
 	}
 	a.OTPGenerator.OTPSecret.take(r.base32)
 	return r.entry()

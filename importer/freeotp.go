@@ -24,9 +24,9 @@ type freeOTPToken struct {
 	IssuerAlt string      `json:"issuerAlt"`
 	Label     string      `json:"label"`
 	LabelAlt  string      `json:"labelAlt"`
-	Digits    int         `json:"digits"`
-	Period    int         `json:"period"`
-	Counter   int64       `json:"counter"`
+	Digits    numberText  `json:"digits"`
+	Period    numberText  `json:"period"`
+	Counter   numberText  `json:"counter"`
 	Secret    signedBytes `json:"secret"`
 }
 
@@ -34,12 +34,14 @@ type freeOTPToken struct {
 func (t *freeOTPToken) record(low int64) record {
 	r := record{
 		issuer: instead(instead(t.IssuerAlt, t.IssuerExt), t.IssuerInt), name: instead(t.LabelAlt, t.Label),
-		kind: t.Type, algorithm: t.Algorithm, digits: t.Digits, period: t.Period, counter: t.Counter + low,
+		kind: t.Type, algorithm: t.Algorithm,
 	}
 	if t.IssuerExt == "Steam" && strings.EqualFold(t.Type, kindTOTP) {
 		r.kind = kindSteam
 	}
 	r.seed(t.Secret.take(), nil)
+	r.numbers(t.Digits, t.Period, t.Counter)
+	r.counter += low
 	return r
 }
 

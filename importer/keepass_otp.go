@@ -2,11 +2,9 @@ package importer
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/oathd/oathd/oath"
@@ -78,7 +76,7 @@ func (f keePassFields) keeOtp(text []byte) record {
 	default:
 		r.problem = fmt.Errorf("its secret is written in %s: base32 and hexadecimal are known", short(encoding))
 	}
-	r.numbers(values["size"], values["step"], values["counter"])
+	r.numbers(numberText(values["size"]), numberText(values["step"]), numberText(values["counter"]))
 	return r
 }
 
@@ -95,7 +93,7 @@ func (f keePassFields) seedSettings(seed []byte) record {
 		r.kind = kindSteam
 		settings[1] = ""
 	}
-	r.numbers(settings[1], settings[0], "")
+	r.numbers(numberText(settings[1]), numberText(settings[0]), "")
 	return r
 }
 
@@ -112,7 +110,7 @@ func (f keePassFields) keePass2(prefix string) (record, bool) {
 		if text := f[prefix+"-Secret"+suffix]; len(text) > 0 {
 			decode(&r, text)
 			r.algorithm = string(f[prefix+"-Algorithm"])
-			r.numbers(string(f[prefix+"-Length"]), string(f[prefix+"-Period"]), string(f[prefix+"-Counter"]))
+			r.numbers(numberText(f[prefix+"-Length"]), numberText(f[prefix+"-Period"]), numberText(f[prefix+"-Counter"]))
 			return r, true
 		}
 	}
@@ -121,22 +119,3 @@ func (f keePassFields) keePass2(prefix string) (record, bool) {
 
 // utf8 gives the record a seed that is the text itself.
 func (r *record) utf8(text []byte) { r.seed(oath.CopySecret(text), nil) }
-
-// numbers sets digits, period and counter from texts, which may be empty.
-func (r *record) numbers(digits, period, counter string) {
-	d, wrongDigits := number(digits)
-	p, wrongPeriod := number(period)
-	c, wrongCounter := number(counter)
-	r.digits, r.period, r.counter = int(d), int(p), c
-	if wrongDigits || wrongPeriod || wrongCounter {
-		r.problem = errors.New("its digits, period or counter are no number")
-	}
-}
-
-func number(text string) (n int64, wrong bool) {
-	if text = strings.TrimSpace(text); text == "" {
-		return 0, false
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err != nil
-}

@@ -17,8 +17,8 @@ type lastPassAccount struct {
 	OldName   string     `json:"originalUserName"`
 	Secret    secretText `json:"secret"`
 	Algorithm string     `json:"algorithm"`
-	Digits    int        `json:"digits"`
-	Period    int        `json:"timeStep"`
+	Digits    numberText `json:"digits"`
+	Period    numberText `json:"timeStep"`
 }
 
 func readLastPass(in *input) ([]Entry, error) {
@@ -28,9 +28,10 @@ func readLastPass(in *input) ([]Entry, error) {
 	return jsonEntries(jsonAt(in.data, "accounts"), func(a *lastPassAccount) Entry {
 		r := record{
 			issuer: instead(a.Issuer, a.OldIssuer), name: instead(a.Name, a.OldName),
-			kind: kindTOTP, algorithm: a.Algorithm, digits: a.Digits, period: a.Period,
+			kind: kindTOTP, algorithm: a.Algorithm,
 		}
 		a.Secret.take(r.base32)
+		r.numbers(a.Digits, a.Period, "")
 		return r.entry()
 	}), nil
 }

@@ -123,16 +123,14 @@ type otpClientEntry struct {
 	Issuer    string     `json:"issuer"`
 	Secret    secretText `json:"secret"`
 	Algorithm string     `json:"algo"`
-	Digits    int        `json:"digits"`
-	Period    int        `json:"period"`
-	Counter   int64      `json:"counter"`
+	Digits    numberText `json:"digits"`
+	Period    numberText `json:"period"`
+	Counter   numberText `json:"counter"`
 }
 
 func (e *otpClientEntry) entry() Entry {
-	r := record{
-		issuer: e.Issuer, name: e.Label, kind: e.Type, algorithm: e.Algorithm,
-		digits: e.Digits, period: e.Period, counter: e.Counter,
-	}
+	r := record{issuer: e.Issuer, name: e.Label, kind: e.Type, algorithm: e.Algorithm}
 	e.Secret.take(r.base32)
+	r.numbers(e.Digits, e.Period, e.Counter)
 	return r.entry()
 }

@@ -86,7 +86,7 @@ totp KeePass|dave SHA256 8 60 0 {base32}
 totp Hex|dave SHA1 6 30 0 {hex}
 totp Base64|dave SHA1 6 30 0 {base64}
 hotp Counter|dave SHA1 6 0 41 ORUGKIDTMVSWIIDBOMQHIZLYOQ
-totp Broken|frank SHA1 6 30 0 PROBLEM its digits, period or counter are no number
+totp Broken|frank SHA1 6 30 0 PROBLEM what it says of its period is no number
 totp Odd|frank SHA1 6 30 0 PROBLEM its secret is written in "UTF8": base32 and hexadecimal are known
 totp Gone|grace SHA1 6 30 0 PROBLEM it is in the trash: if it is still needed, take it out there and export again
 totp Last|heidi SHA1 6 30 0 {last}
@@ -119,7 +119,8 @@ totp GitHub|alice SHA1 6 30 0 {github}
 	{"lastpass.json", "lastpass", `
 totp GitHub|alice SHA256 8 60 0 {github}
 totp Bank|bob SHA1 6 30 0 {bank}
-totp Odd|carol SHA1 6 30 0 PROBLEM its "digits" is not of the kind that belongs there
+totp Odd|carol SHA1 6 30 0 {odd}
+totp Odder|carol SHA1 6 30 0 PROBLEM what it says of its digits is no number
 totp Broken|dave SHA1 6 30 0 PROBLEM the secret is not base32: character 1 is not one of A-Z and 2-7
 `},
 	{"raivo.json", "raivo", raivoAccounts},
@@ -172,7 +173,7 @@ const raivoAccounts = `
 totp GitHub|alice SHA256 8 60 0 {github}
 hotp Counting House|dave SHA1 6 0 7 {token}
 totp Odd|carol SHA1 6 0 0 PROBLEM no security key computes codes of this kind: "YANDEX"
-totp Broken|erin SHA1 6 0 0 PROBLEM it is not of the form that belongs there
+totp Broken|erin SHA1 6 30 0 PROBLEM what it says of its digits is no number
 `
 
 func TestPrograms(t *testing.T) {

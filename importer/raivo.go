@@ -19,9 +19,9 @@ type raivoAccount struct {
 	Secret    secretText `json:"secret"`
 	Algorithm string     `json:"algorithm"`
 	Kind      string     `json:"kind"`
-	Digits    digitsText `json:"digits"`
-	Timer     digitsText `json:"timer"`
-	Counter   digitsText `json:"counter"`
+	Digits    numberText `json:"digits"`
+	Timer     numberText `json:"timer"`
+	Counter   numberText `json:"counter"`
 }
 
 func readRaivo(in *input) ([]Entry, error) {
@@ -38,9 +38,9 @@ func readRaivo(in *input) ([]Entry, error) {
 	return jsonEntries(list, func(a *raivoAccount) Entry {
 		r := record{
 			issuer: a.Issuer, name: a.Account, kind: a.Kind, algorithm: a.Algorithm,
-			digits: int(a.Digits), period: int(a.Timer), counter: int64(a.Counter),
 		}
 		a.Secret.take(r.base32)
+		r.numbers(a.Digits, a.Timer, a.Counter)
 		return r.entry()
 	}), nil
 }

@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -28,6 +29,8 @@ type record struct {
 	// secret is nil if there is none, or if it could not be decoded, which problem then says.
 	secret  *oath.Secret
 	problem error
+	// unread says which of the numbers is none; nil if all are.
+	unread error
 	// algorithm "", digits 0 and period 0 stand for what is not said: SHA1, 6 and 30.
 	algorithm      string
 	digits, period int
@@ -56,8 +59,8 @@ func (r record) entry() Entry {
 
 // check looks at the seed first: an account without one is not worth another name.
 func (r record) check(a oath.Account) error {
-	if r.problem != nil {
-		return r.problem
+	if err := cmp.Or(r.problem, r.unread); err != nil {
+		return err
 	}
 	if r.secret.Len() == 0 {
 		return errors.New("it has no secret")

@@ -99,17 +99,17 @@ type stratumEntry struct {
 	Username  string     `json:"Username"`
 	Secret    secretText `json:"Secret"`
 	Algorithm uint64     `json:"Algorithm"`
-	Digits    int        `json:"Digits"`
-	Period    int        `json:"Period"`
-	Counter   int64      `json:"Counter"`
+	Digits    numberText `json:"Digits"`
+	Period    numberText `json:"Period"`
+	Counter   numberText `json:"Counter"`
 }
 
 func (e *stratumEntry) entry() Entry {
 	r := record{
 		issuer: e.Issuer, name: e.Username, kind: choice(stratumKinds, e.Type, "type "),
 		algorithm: choice(stratumAlgorithms, e.Algorithm, "number "),
-		digits:    e.Digits, period: e.Period, counter: e.Counter,
 	}
 	e.Secret.take(r.base32)
+	r.numbers(e.Digits, e.Period, e.Counter)
 	return r.entry()
 }

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
 
 	"github.com/oathd/oathd/oath"
 )
@@ -137,11 +136,11 @@ type totpAccount struct {
 	Name, Issuer   string
 	Base           int
 	Key            secretText
-	Digits, Period digitsText
+	Digits, Period numberText
 }
 
 func (a *totpAccount) entry() Entry {
-	r := record{issuer: a.Issuer, name: a.Name, kind: kindTOTP, digits: int(a.Digits), period: int(a.Period)}
+	r := record{issuer: a.Issuer, name: a.Name, kind: kindTOTP}
 	if r.issuer == "Unknown" {
 		r.issuer = ""
 	}
@@ -156,19 +155,6 @@ func (a *totpAccount) entry() Entry {
 		a.Key.wipe()
 		r.seed(nil, fmt.Errorf("its secret is written to base %d: 16, 32 and 64 are known", a.Base))
 	}
+	r.numbers(a.Digits, a.Period, "")
 	return r.entry()
-}
-
-// digitsText is a number, or a string with one in it, which may be empty.
-type digitsText int
-
-// UnmarshalJSON reads both.
-func (d *digitsText) UnmarshalJSON(text []byte) error {
-	text = bytes.Trim(text, `"`)
-	if len(text) == 0 || string(text) == "null" {
-		return nil
-	}
-	n, err := strconv.Atoi(string(text))
-	*d = digitsText(n)
-	return err
 }

@@ -80,25 +80,25 @@ type service2FAS struct {
 	Name   string     `json:"name"`
 	Secret secretText `json:"secret"`
 	OTP    struct {
-		Label     string `json:"label"`
-		Account   string `json:"account"`
-		Issuer    string `json:"issuer"`
-		Digits    int    `json:"digits"`
-		Period    int    `json:"period"`
-		Algorithm string `json:"algorithm"`
-		Counter   int64  `json:"counter"`
-		Kind      string `json:"tokenType"`
+		Label     string     `json:"label"`
+		Account   string     `json:"account"`
+		Issuer    string     `json:"issuer"`
+		Digits    numberText `json:"digits"`
+		Period    numberText `json:"period"`
+		Algorithm string     `json:"algorithm"`
+		Counter   numberText `json:"counter"`
+		Kind      string     `json:"tokenType"`
 	} `json:"otp"`
 }
 
 func (s *service2FAS) entry() Entry {
 	r := record{
 		issuer: instead(s.OTP.Issuer, s.Name), name: s.OTP.Account, kind: instead(s.OTP.Kind, kindTOTP), algorithm: s.OTP.Algorithm,
-		digits: s.OTP.Digits, period: s.OTP.Period, counter: s.OTP.Counter,
 	}
 	if r.name == "" {
 		r.issuer, r.name = splitLabel(s.OTP.Label, r.issuer)
 	}
 	s.Secret.take(r.base32)
+	r.numbers(s.OTP.Digits, s.OTP.Period, s.OTP.Counter)
 	return r.entry()
 }

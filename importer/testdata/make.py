@@ -194,6 +194,7 @@ def andotp():
     write("andotp.json", json.dumps([andotp_entry(a) for a in ALL]))
     old = [andotp_entry(a, new=False) for a in (ALICE, DAVE)]
     write("andotp_old.json", json.dumps(old))
+    write("andotp_first.json", json.dumps([{"secret": ALICE[3], "label": "Example - alice", "period": 30}]))
     text = json.dumps([andotp_entry(a) for a in (ALICE, BOB, DAVE, EVE)]).encode()
     salt, iv, rounds = os.urandom(12), os.urandom(12), 1500
     write("andotp_encrypted.bin", struct.pack(">I", rounds) + salt + iv + gcm(pbkdf2("sha1", salt, rounds), iv, text))

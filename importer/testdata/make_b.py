@@ -379,7 +379,8 @@ def make_lastpass():
     write("lastpass.json", json.dumps({"deviceId": "d", "localDeviceId": "l", "deviceName": "phone", "version": 3, "folders": [], "accounts": [
         lastpass("GitHub", "alice", "github", timeStep=60, digits=8, algorithm="SHA256"),
         lastpass("", "bob", "bank", originalIssuerName="Bank"),
-        lastpass("Odd", "carol", "odd", digits="6"),
+        lastpass("Odd", "carol", "odd", digits="6", timeStep=30.0),
+        lastpass("Odder", "carol", "odd", digits="six"),
         lastpass("Broken", "dave", "x", secret="0"),
     ]}))
 

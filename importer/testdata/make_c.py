@@ -100,9 +100,9 @@ def microsoft():
 
 def duo():
     write_json("duo.json", [
+        {"version": 1.0, "accountType": "DuoAccount", "name": "company", "pkey": "3"},
         {"version": 1.0, "accountType": "OtpAccount", "name": "alice", "otpGenerator": {"otpSecret": base32("github")}, "logoUri": "file:///logo.png", "pkey": "1"},
         {"version": 1.0, "accountType": "OtpAccount", "name": "Bank:bob", "otpGenerator": {"otpSecret": base32("bank"), "counter": 3}, "pkey": "2"},
-        {"version": 1.0, "accountType": "DuoAccount", "name": "company", "pkey": "3"},
         {"version": 1.0, "accountType": "OtpAccount", "name": "damaged", "otpGenerator": {"otpSecret": 17}, "pkey": "4"},
     ])
 
