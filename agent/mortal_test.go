@@ -311,23 +311,7 @@ func kill(t *testing.T, v venture, n int) {
 	}
 	o.options.Bay = o.bay
 	o.restart()
-	o.whole(v)
-	report, err := o.ResumeWith(t.Context(), tester, api.ResumeRequest{Opener: &onPaper}, secrets(o.paper), o.step)
-	if err != nil {
-		t.Fatal(err)
-	}
-	explained(t, report)
-	o.whole(v)
-	if err := v.run(o); err != nil {
-		t.Fatalf("the second time: %v", err)
-	}
-	o.whole(v)
-	if err := v.done(o); err != nil {
-		t.Fatal(err)
-	}
-	if n := o.Status().OpenIntents; n != 0 {
-		t.Fatalf("%d intents are open", n)
-	}
+	o.recovers(v)
 }
 
 // whole checks what must hold at any moment: the audit log is whole, the paper opens all that is in the escrow, no account is gone, and
