@@ -95,14 +95,17 @@ type fate struct {
 	listener *net.UnixListener
 	kill     func()
 	talks    sync.WaitGroup
-	// mishap, if set, happens in the place of the daemon's death.
-	mishap func()
+	// mishap, if set, happens in the place of the daemon's death. committing, if set, happens there too if a commit is next, and that is the
+	// last thing that the daemon does.
+	mishap, committing func()
 
 	mu sync.Mutex
 	// points have passed, and the one with the number dies is the last; 0 for none. commits are those before a commit.
 	points, dies int
 	commits      []int
 	dead         bool
+	// last says that the commit which is under way is the last.
+	last bool
 }
 
 // newFate listens at the path.
@@ -156,7 +159,7 @@ func (f *fate) pass() bool {
 func (f *fate) passed() bool {
 	f.points++
 	switch {
-	case f.dead || f.points != f.dies:
+	case f.dead || f.points != f.dies || f.committing != nil:
 	case f.mishap != nil:
 		f.mishap()
 	default:
@@ -171,6 +174,21 @@ func (f *fate) passCommit() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.commits = append(f.commits, f.points+1)
+	if f.committing != nil && f.points+1 == f.dies {
+		f.committing()
+		f.last = true
+	}
+	return f.passed()
+}
+
+// passCommitted is pass after a commit.
+func (f *fate) passCommitted() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.last && !f.dead {
+		f.dead = true
+		f.kill()
+	}
 	return f.passed()
 }
 
@@ -200,7 +218,7 @@ func (f *fate) talk(c *net.UnixConn) {
 
 // leave gives leave to commit, and to go on afterwards.
 func (f *fate) leave(c net.Conn) {
-	for before := true; before && f.passCommit() || !before && f.pass(); before = !before {
+	for before := true; before && f.passCommit() || !before && f.passCommitted(); before = !before {
 		if _, err := c.Write([]byte{1}); err != nil {
 			return
 		}

@@ -1,0 +1,72 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"syscall"
+	"testing"
+)
+
+// tears are what a power cut makes of the bytes that were being written.
+var tears = []func(last []byte) []byte{
+	func(last []byte) []byte { return last[:len(last)/2] },
+	func(last []byte) []byte {
+		return append(bytes.Clone(last[:len(last)/3]), make([]byte, len(last)-len(last)/3)...)
+	},
+	func(last []byte) []byte {
+		return append(bytes.Repeat([]byte{0xa5}, 512), last[min(512, len(last)):]...)
+	},
+}
+
+// TestTorn kills the daemon at each commit of every deed as the power does: the commit has reached the disk in part, the next
+// command no key.
+func TestTorn(t *testing.T) {
+	var tried atomic.Int32
+	t.Cleanup(func() { t.Logf("%d commits were torn", tried.Load()) })
+	for _, d := range deeds() {
+		t.Run(d.name, func(t *testing.T) {
+			t.Parallel()
+			s := d.stage(t).enter(t, d.out...)
+			if _, _, err := s.attempt(0, func() error { return d.do(s) }); err != nil {
+				t.Fatal(err)
+			}
+			for i, n := range s.fate.commits {
+				t.Run(fmt.Sprint(n), func(t *testing.T) {
+					if tornAt(t, d, n, tears[i%len(tears)]) {
+						tried.Add(1)
+					}
+				})
+			}
+		})
+	}
+}
+
+// tornAt tears the commit at the nth point, and sees that another daemon goes on from the one before. It reports whether there was a commit at
+// that point.
+func tornAt(t *testing.T, d deed, n int, tear func([]byte) []byte) bool {
+	t.Helper()
+	s := d.stage(t).enter(t, d.out...)
+	log := s.ledger() + "-wal"
+	var before []byte
+	s.fate.committing = func() { before, _ = os.ReadFile(log) }
+	if _, dead, err := s.attempt(n, func() error { return d.do(s) }); !dead {
+		s.expect(err)
+		return false
+	}
+	last, grown := bytes.CutPrefix(read(t, log), before)
+	if !grown || len(last) == 0 {
+		t.Fatalf("the commit was not written behind the %d bytes that were in the log", len(before))
+	}
+	write(t, log, append(before, tear(last)...))
+	s.reborn()
+	s.expect(s.sound(d.gone...))
+	if s.stage.paper != "" {
+		_ = s.resume()
+		s.expect(s.sound(d.gone...))
+	}
+	s.expect(d.do(s), d.done(s), s.sound(d.gone...), s.settled())
+	s.leave(syscall.SIGTERM)
+	return true
+}
