@@ -8,8 +8,6 @@ import (
 	"net"
 	"sync"
 
-	"github.com/coreos/go-systemd/v22/daemon"
-
 	"github.com/oathd/oathd/agent"
 	"github.com/oathd/oathd/config"
 	"github.com/oathd/oathd/hw/pcsc"
@@ -116,12 +114,15 @@ func (d *oathd) run(ctx context.Context) error {
 		defer stopServing()
 		ended <- d.agent.Run(working)
 	}()
-	var onBus sync.WaitGroup
-	onBus.Go(func() { d.bus.Serve(serving) })
-	d.ready()
+	var beside sync.WaitGroup
+	beside.Go(func() { d.bus.Serve(serving) })
+	boss := serviceManager(d.log)
+	defer boss.close()
+	d.ready(boss)
+	beside.Go(func() { boss.follow(serving, d.agent) })
 	err := d.serve(serving)
 	stopServing()
-	onBus.Wait()
+	beside.Wait()
 	stopWorking()
 	return errors.Join(err, <-ended)
 }
@@ -144,16 +145,14 @@ func (d *oathd) serve(ctx context.Context) (err error) {
 }
 
 // ready tells people, and systemd, that the sockets are there.
-func (d *oathd) ready() {
+func (d *oathd) ready(boss *manager) {
 	s := d.agent.Status()
 	about := []any{"keys", s.Bay, "ledger", s.Ledger, "version", s.Version}
 	for _, door := range d.doors {
 		about = append(about, door.name, door.listener.Addr().String())
 	}
 	d.log.Info("ready", about...)
-	if _, err := daemon.SdNotify(true, daemon.SdNotifyReady); err != nil {
-		d.log.Warn("cannot tell the service manager that the daemon is ready", "error", err)
-	}
+	boss.tell("READY=1")
 }
 
 func (d *oathd) close() error {

@@ -84,11 +84,13 @@ func setup(env *testscript.Env) error {
 func ready(ts *testscript.TestScript, _ bool, _ []string) {
 	conn := ts.Value(notifications{}).(*net.UnixConn)
 	ts.Check(conn.SetReadDeadline(time.Now().Add(patience)))
-	var message [64]byte
-	n, err := conn.Read(message[:])
-	ts.Check(err)
-	if got := string(message[:n]); got != "READY=1" {
-		ts.Fatalf("the daemon said %q", got)
+	var message [256]byte
+	for {
+		n, err := conn.Read(message[:])
+		ts.Check(err)
+		if string(message[:n]) == "READY=1" {
+			return
+		}
 	}
 }
 
