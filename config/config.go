@@ -80,13 +80,21 @@ func (s Setting) defaultBeside(others Config) string {
 	return s.beside(others)
 }
 
-// readFile gives the file to viper. No file, or no home for one, is no error.
-func readFile(v *viper.Viper) error {
+// File is where the file with the settings is, if there is one; "" without a home for it.
+func File() string {
 	home, err := configHome()
 	if err != nil {
+		return ""
+	}
+	return filepath.Join(home, "oathd", "config.toml")
+}
+
+// readFile gives the file to viper. No file, or no home for one, is no error.
+func readFile(v *viper.Viper) error {
+	path := File()
+	if path == "" {
 		return nil
 	}
-	path := filepath.Join(home, "oathd", "config.toml")
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -44,6 +44,8 @@ type Slot struct {
 	Insertion uint64
 	// ATR is the card's answer to reset.
 	ATR []byte
+	// Exclusive says that a program had the card for itself when it was looked at. That may change without anybody being told.
+	Exclusive bool
 }
 
 // Contactless reports whether the ATR is one of a contactless reader. A USB key's format byte has

@@ -46,22 +46,33 @@ a daemon may run meanwhile. The exit status is 1 if anything is wrong. "oathctl 
 }
 
 func selfCheck(ctx context.Context, flags *pflag.FlagSet) kin.SelfCheck {
-	found := kin.SelfCheck{Version: programVersion()}
+	found := kin.SelfCheck{Version: programVersion(), Built: buildTime(), SettingsFile: config.File()}
 	settings, err := config.Load(flags)
 	if err != nil {
 		found.Settings = fault(err)
 		return found
 	}
-	found.Ledger = settings.Ledger
+	found.Ledger, found.Socket = settings.Ledger, settings.Socket
 	checkLedger(ctx, &found)
 	if settings.SoftKeys > 0 {
 		found.Bay, found.Readers = "soft", settings.SoftKeys
 		return found
 	}
 	found.Bay = "pcsc"
-	inventory := lookOnce(ctx)
-	found.Readers, found.PCSC = inventory.Readers, fault(inventory.Trouble)
+	checkReaders(&found, lookOnce(ctx))
 	return found
+}
+
+func checkReaders(found *kin.SelfCheck, seen hw.Inventory) {
+	found.Readers, found.PCSC, found.Refused = seen.Readers, fault(seen.Trouble), errors.Is(seen.Trouble, hw.ErrRefused)
+	for _, slot := range seen.Slots {
+		if slot.Exclusive {
+			found.Held = append(found.Held, slot.Reader)
+		}
+	}
+	if found.Held != nil {
+		found.HeldHint = pcsc.HolderHint()
+	}
 }
 
 func checkLedger(ctx context.Context, found *kin.SelfCheck) {

@@ -51,8 +51,11 @@ func meaning(err error) error {
 // libpcsclite's own words stay in the text, for those who search for them.
 func explain(what string, err error) error {
 	cause := meaning(err)
-	if cause == nil {
+	switch {
+	case cause == nil:
 		return hinted(fmt.Errorf("cannot %s: %w", what, err))
+	case errors.Is(err, scard.ErrServiceStopped):
+		return hw.WithHint(fmt.Errorf("cannot %s: %w, not in the version of libpcsclite (%v)", what, cause, err), "%s", versionHint)
 	}
 	return hinted(fmt.Errorf("cannot %s: %w (%v)", what, cause, err))
 }
@@ -71,12 +74,17 @@ func hinted(err error) error {
 	case errors.Is(err, hw.ErrRefused):
 		return hw.WithHint(err, "%s", polkitHint())
 	case errors.Is(err, hw.ErrHeld):
-		return hw.WithHint(err, "%s", holderHint(runningPrograms()))
+		return hw.WithHint(err, "%s", HolderHint())
 	case errors.Is(err, scard.ErrUnresponsiveCard), errors.Is(err, scard.ErrUnpoweredCard):
 		return hw.WithHint(err, "pull the key out and plug it in again")
 	}
 	return err
 }
+
+// versionHint is for a pcscd that answers, but not to this libpcsclite: what SCARD_E_SERVICE_STOPPED means at the greeting
+// (winscard_svc.c, CMD_VERSION).
+const versionHint = "pcscd and libpcsclite are of different versions. If pcscd was only not started again since it was replaced: " +
+	"sudo systemctl restart pcscd. Else bring both up to date: sudo apt install pcscd libpcsclite1"
 
 // startHint says how to get a pcscd.
 func startHint() string {
@@ -132,6 +140,9 @@ var holders = map[string]string{
 	"ssh-pkcs11-help": "remove the card from the SSH agent: ssh-add -e",
 	"pkcs11-tool":     "wait for it to end",
 }
+
+// HolderHint says what to do about a key that another program holds: it names those of the running programs that may be it.
+func HolderHint() string { return holderHint(runningPrograms()) }
 
 // holderHint names those of the running programs that may hold the key. Nobody is killed: what they do may
 // be worth more than a code.

@@ -27,6 +27,7 @@ func TestExplain(t *testing.T) {
 		{scard.ErrSecurityViolation, hw.ErrRefused, "/etc/polkit-1/rules.d/"},
 		{scard.ErrNoService, hw.ErrUnavailable, "pcscd"},
 		{scard.ErrCommError, hw.ErrUnavailable, "pcscd"},
+		{scard.ErrServiceStopped, hw.ErrUnavailable, "sudo systemctl restart pcscd"},
 		{scard.ErrUnresponsiveCard, scard.ErrUnresponsiveCard, "plug it in again"},
 		{scard.ErrNoMemory, scard.ErrNoMemory, ""},
 	} {

@@ -39,7 +39,8 @@ func (r *roster) update(states []scard.ReaderState) (slots []hw.Slot, changed bo
 			now = seat{insertion: r.last, counter: counter}
 		}
 		seats[state.Reader] = now
-		slots = append(slots, hw.Slot{Reader: state.Reader, Insertion: now.insertion, ATR: state.Atr})
+		exclusive := state.EventState&scard.StateExclusive != 0
+		slots = append(slots, hw.Slot{Reader: state.Reader, Insertion: now.insertion, ATR: state.Atr, Exclusive: exclusive})
 	}
 	changed = r.readers != len(states) || !slices.EqualFunc(r.slots, slots, same)
 	r.seats, r.slots, r.readers = seats, slots, len(states)

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Diagnosis is what "oathctl doctor" found.
@@ -55,14 +56,23 @@ func Doctor(ctx context.Context, socket string) (d Diagnosis, err error) {
 // SelfCheck is what "oathd check --json" prints: what a daemon that started now would meet. It is not told what could not be
 // looked at: without settings nothing.
 type SelfCheck struct {
-	Version  string `json:"version"`
-	Settings *Fault `json:"settings,omitempty"`
+	Version string `json:"version"`
+	// Built is before every moment at which a right clock lets it run; zero where nobody knows.
+	Built    time.Time `json:"built,omitzero"`
+	Settings *Fault    `json:"settings,omitempty"`
+	// SettingsFile and Socket are where the settings are, if anywhere, and where the daemon listens.
+	SettingsFile string `json:"settings_file,omitempty"`
+	Socket       string `json:"socket,omitempty"`
 	// Bay is "pcsc" or "soft", and Ledger a path, as in the daemon's status.
 	Bay    string `json:"bay,omitempty"`
 	Ledger string `json:"ledger,omitempty"`
-	// Readers counts the readers, if pcscd lets us look; else PCSC says why not.
+	// Readers counts the readers, if pcscd lets us look; else PCSC says why not, and Refused that polkit is the reason.
 	Readers int    `json:"readers"`
 	PCSC    *Fault `json:"pcsc,omitempty"`
+	Refused bool   `json:"refused,omitempty"`
+	// Held are the readers with a key that another program has for itself; HeldHint says what to do about it.
+	Held     []string `json:"held,omitempty"`
+	HeldHint string   `json:"held_hint,omitempty"`
 	// NoLedger says that there is none yet, which is no fault. OldLedger, that it will be brought up to date.
 	NoLedger    bool   `json:"no_ledger,omitempty"`
 	OldLedger   bool   `json:"old_ledger,omitempty"`
@@ -90,9 +100,13 @@ func tell(ctx context.Context, document any, program string, args ...string) err
 		return err
 	}
 	c := exec.CommandContext(ctx, path, args...)
+	c.WaitDelay = time.Second // if what it has started keeps its output open
 	var complaint bytes.Buffer
 	c.Stderr = &complaint
 	out, err := c.Output()
+	if ctx.Err() != nil {
+		return fmt.Errorf("cannot wait for %s: %w", path, ctx.Err())
+	}
 	broken := json.Unmarshal(out, document)
 	switch {
 	case broken == nil:
