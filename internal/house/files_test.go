@@ -83,7 +83,7 @@ func wishes(h tree) []string {
 	installed := strings.Fields(h.read("scripts/deps"))
 	var complaints []string
 	for _, f := range h.files {
-		if !f.test && f.pkg != testSupport {
+		if !f.test && !slices.Contains(testSupport, f.pkg) {
 			continue
 		}
 		for _, m := range wish.FindAllStringSubmatch(h.read(f.name), -1) {
@@ -143,12 +143,12 @@ func TestScriptsCanFail(t *testing.T) {
 func TestWishesCanFail(t *testing.T) {
 	missing := func(what string) string { return "package a // apt " + "install " + what }
 	breaks(t, wishes, map[string]string{
-		"scripts/deps":        "echo pcscd curl util-linux",
-		"a/a.go":              missing("cake"),
-		"a/a_test.go":         missing("curl util-linux"),
-		"a/b_test.go":         missing("pcscd yubico-piv-tool"),
-		testSupport + "/a.go": missing("oathtool"),
-	}, "a/b_test.go wants yubico-piv-tool", testSupport+"/a.go wants oathtool")
+		"scripts/deps":           "echo pcscd curl util-linux",
+		"a/a.go":                 missing("cake"),
+		"a/a_test.go":            missing("curl util-linux"),
+		"a/b_test.go":            missing("pcscd yubico-piv-tool"),
+		testSupport[0] + "/a.go": missing("oathtool"),
+	}, "a/b_test.go wants yubico-piv-tool", testSupport[0]+"/a.go wants oathtool")
 }
 
 func TestMakeTargetsCanFail(t *testing.T) {
