@@ -4,12 +4,19 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ledger"
 	"github.com/oathd/oathd/oath"
 )
+
+// maxAlias bounds an alias in bytes: an ARN fits.
+const maxAlias = 2048
 
 // item is one account that is to be written.
 type item struct {
@@ -17,6 +24,7 @@ type item struct {
 	seed    *oath.Secret
 	counter uint32
 	touch   bool
+	alias   string
 	prints  prints
 	// fromEscrow says that the seed was read from there.
 	fromEscrow bool
@@ -107,7 +115,7 @@ func (a *Agent) newItem(n api.NewAccount, seed *oath.Secret) (*item, error) {
 }
 
 func newItem(n api.NewAccount, seed *oath.Secret) (*item, error) {
-	it := &item{seed: seed, counter: n.Counter, touch: n.Touch, claims: map[string]bool{}, outcomes: map[string]api.Outcome{}}
+	it := &item{seed: seed, counter: n.Counter, touch: n.Touch, alias: n.Alias, claims: map[string]bool{}, outcomes: map[string]api.Outcome{}}
 	it.account = oath.Account{Issuer: n.Issuer, Name: n.Name, Digits: n.Digits, Period: n.Period}
 	var err error
 	if it.account.Type, err = oath.ParseType(n.Type); err != nil {
@@ -118,6 +126,9 @@ func newItem(n api.NewAccount, seed *oath.Secret) (*item, error) {
 	}
 	if err := it.account.Validate(); err != nil {
 		return nil, err
+	}
+	if len(n.Alias) > maxAlias || !utf8.ValidString(n.Alias) || strings.ContainsFunc(n.Alias, unicode.IsControl) {
+		return nil, fmt.Errorf("its alias is longer than %d bytes, or no text", maxAlias)
 	}
 	if seed.Len() == 0 {
 		return nil, errors.New("its seed is empty")

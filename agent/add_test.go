@@ -30,6 +30,8 @@ func TestBadAccountsAreRefused(t *testing.T) {
 		"yotp":                with(first, func(a *api.NewAccount) { a.Type = "yotp" }),
 		"HOTP with a period":  with(hotp("Bank", "me"), func(a *api.NewAccount) { a.Period = 30 }),
 		"TOTP with a counter": with(first, func(a *api.NewAccount) { a.Counter = 7 }),
+		"alias of two lines":  with(first, func(a *api.NewAccount) { a.Alias = "a\nb" }),
+		"alias without end":   with(first, func(a *api.NewAccount) { a.Alias = strings.Repeat("a", 2049) }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			seed := seedOf(t, rfcSeed)
@@ -135,6 +137,36 @@ func TestAnAccountThatIsThere(t *testing.T) {
 	wantTraffic(t, spare, "")
 	// Another period is another credential.
 	r.mustAdd(with(first, func(a *api.NewAccount) { a.Period = 60 }))
+}
+
+// An alias is longer than any name on a key, finds its account only as a whole, and belongs to one seed.
+func TestAlias(t *testing.T) {
+	r, _, _ := twoKeys(t)
+	const arn = "arn:aws:iam::123456789012:mfa/a/path/that/makes/it/longer/than/what/a/key/holds/alice"
+	called := func(a *api.NewAccount) { a.Alias = arn }
+	acc := r.mustAdd(with(first, called))
+	if found, err := r.Account(arn); err != nil || found.ID != acc.ID || found.Alias != arn {
+		t.Errorf("%+v, %v", found, err)
+	}
+	_, err := r.Account(arn[:len(arn)-1])
+	wantCode(t, err, api.CodeNotFound)
+	_, err = r.add(api.AddRequest{Accounts: []api.NewAccount{with(second, called)}})
+	if e := wantCode(t, err, api.CodeExists); !strings.Contains(e.Message, "GitHub:me is called "+arn) {
+		t.Errorf("%q", e.Message)
+	}
+	// One that comes later is taken as well.
+	r.mustAdd(second)
+	later := api.AddRequest{Accounts: []api.NewAccount{with(second, func(a *api.NewAccount) { a.Alias = arn + "2" })}}
+	_, err = r.add(later)
+	wantCode(t, err, api.CodeExistsSame)
+	r.adoptNew(newKey(t, softkey.Options{Serial: 1000003}), "third")
+	later.To = []string{"third"}
+	if _, err := r.add(later); err != nil {
+		t.Fatal(err)
+	}
+	if found, err := r.Account(arn + "2"); err != nil || found.Name != "me" || found.Issuer != "Mail" {
+		t.Errorf("%+v, %v", found, err)
+	}
 }
 
 func TestANameWhoseSeedIsNotKnown(t *testing.T) {

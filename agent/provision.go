@@ -104,12 +104,16 @@ func (p *provision) intendItem(d *draft, it *item) error {
 // account finds or makes the account that the item's copies belong to.
 func (p *provision) account(d *draft, it *item) (string, error) {
 	if row, ok := d.accountOfSeed(it.seedID); ok {
-		return row.ID, nil
+		if row.Alias != "" || it.alias == "" {
+			return row.ID, nil
+		}
+		row.Alias = it.alias
+		return row.ID, d.putAccount(row)
 	}
 	row := ledger.Account{
 		ID: ledger.NewID(), Seed: it.seedID, Issuer: it.account.Issuer, Name: it.account.Name, Type: it.account.Type,
 		Algorithm: it.account.Algorithm, Digits: it.account.Digits, Period: it.account.Period,
-		WantCopies: it.wanted, CreatedAt: now(),
+		WantCopies: it.wanted, Alias: it.alias, CreatedAt: now(),
 	}
 	return row.ID, d.putAccount(row)
 }

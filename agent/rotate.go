@@ -55,7 +55,7 @@ func (a *Agent) Rotate(ctx context.Context, who Caller, account string, r api.Ro
 
 // next is the account's next self: what was left out is as it is now.
 func (acc *accountView) next(n api.NewAccount) api.NewAccount {
-	n.Issuer, n.Name = acc.Issuer, acc.Name+nextName
+	n.Issuer, n.Name, n.Alias = acc.Issuer, acc.Name+nextName, ""
 	n.Type, n.Algorithm = cmp.Or(n.Type, acc.Type), cmp.Or(n.Algorithm, acc.Algorithm)
 	n.Digits, n.Period = cmp.Or(n.Digits, acc.Digits), cmp.Or(n.Period, acc.oath.Period)
 	return n

@@ -188,8 +188,10 @@ type NewAccount struct {
 	Digits    int    `json:"digits"`
 	Period    int    `json:"period,omitempty"`
 	// Counter is an HOTP account's first counter.
-	Counter   uint32 `json:"counter,omitempty"`
-	Touch     bool   `json:"touch,omitempty"`
+	Counter uint32 `json:"counter,omitempty"`
+	Touch   bool   `json:"touch,omitempty"`
+	// Alias is one more name, which no other account has; it is in the ledger only, and may be as long as an ARN. An account that has one keeps it.
+	Alias     string `json:"alias,omitempty"`
 	SeedBytes int    `json:"seed_bytes"`
 }
 
