@@ -36,7 +36,7 @@ func oathtool(t *testing.T, seed string, when time.Time) string {
 
 // codes are accepted as AWS does: once, in order, about now.
 func codes(t *testing.T, f *foreign) {
-	s := Start(t, Options{})
+	s := frozen(t, Options{})
 	alice := f.as(s, "alice")
 	made := alice.must(t, "CreateVirtualMFADevice", args{"VirtualMFADeviceName": "phone"})["VirtualMFADevice"].(map[string]any)
 	phone := made["SerialNumber"].(string)
@@ -76,7 +76,7 @@ func outOfSync(t *testing.T, alice caller) {
 }
 
 func sessions(t *testing.T, f *foreign) {
-	s := Start(t, Options{Users: []User{{Name: "alice"}, {Name: "bob"}}})
+	s := frozen(t, Options{Users: []User{{Name: "alice"}, {Name: "bob"}}})
 	alice, bob := f.as(s, "alice"), f.as(s, "bob")
 	phone := s.Enrol("alice", "phone")
 	alice.refused(t, "GetSessionToken", args{"SerialNumber": phone}, "AccessDenied", "MultiFactorAuthentication failed, must provide both MFA serial number and one time pass code.")
@@ -99,7 +99,7 @@ func sessions(t *testing.T, f *foreign) {
 }
 
 func roles(t *testing.T, f *foreign) {
-	s := Start(t, Options{
+	s := frozen(t, Options{
 		Users: []User{{Name: "alice"}, {Name: "bob", Lacks: []string{"sts:AssumeRole"}}, {Name: "carol"}},
 		Roles: []Role{
 			{Name: "admin", NeedsMFA: true, Trusts: []string{"alice", "bob"}, Longest: 2 * time.Hour, Allows: []string{"iam:ListUsers"}},
@@ -136,7 +136,7 @@ func roles(t *testing.T, f *foreign) {
 }
 
 func chains(t *testing.T, f *foreign) {
-	s := Start(t, Options{Roles: []Role{
+	s := frozen(t, Options{Roles: []Role{
 		{Name: "first", NeedsMFA: true, Allows: []string{"iam:GetUser"}},
 		{Name: "second", Trusts: []string{"first"}, Longest: 12 * time.Hour},
 		{Name: "third", Trusts: []string{"first"}, NeedsMFA: true},
@@ -155,7 +155,7 @@ func chains(t *testing.T, f *foreign) {
 }
 
 func permissions(t *testing.T, f *foreign) {
-	s := Start(t, Options{Users: []User{{Name: "alice", Lacks: []string{"iam:CreateVirtualMFADevice", "iam:EnableMFADevice"}}}})
+	s := frozen(t, Options{Users: []User{{Name: "alice", Lacks: []string{"iam:CreateVirtualMFADevice", "iam:EnableMFADevice"}}}})
 	alice := f.as(s, "alice")
 	phone := s.ARN("mfa/phone")
 	alice.refused(t, "CreateVirtualMFADevice", args{"VirtualMFADeviceName": "phone"}, "AccessDenied", "User: arn:aws:iam::123456789012:user/alice is not authorized to perform: iam:CreateVirtualMFADevice on resource: "+phone+
@@ -165,7 +165,7 @@ func permissions(t *testing.T, f *foreign) {
 }
 
 func guarded(t *testing.T, f *foreign) {
-	s := Start(t, Options{Users: []User{{Name: "alice", Guarded: true}}})
+	s := frozen(t, Options{Users: []User{{Name: "alice", Guarded: true}}})
 	alice := f.as(s, "alice")
 	enrol := func(c caller, name string) {
 		t.Helper()
@@ -183,7 +183,7 @@ func guarded(t *testing.T, f *foreign) {
 }
 
 func lists(t *testing.T, f *foreign) {
-	s := Start(t, Options{Page: 2, Users: []User{{Name: "alice"}, {Name: "bob"}, {Name: "carol"}}})
+	s := frozen(t, Options{Page: 2, Users: []User{{Name: "alice"}, {Name: "bob"}, {Name: "carol"}}})
 	alice := f.as(s, "alice")
 	for _, name := range []string{"1", "2", "3", "4"} {
 		s.Enrol("bob", name)
@@ -217,7 +217,7 @@ func lists(t *testing.T, f *foreign) {
 }
 
 func credentialReport(t *testing.T, f *foreign) {
-	s := Start(t, Options{Users: []User{{Name: "alice"}, {Name: "bob", Password: true}}})
+	s := frozen(t, Options{Users: []User{{Name: "alice"}, {Name: "bob", Password: true}}})
 	alice := f.as(s, "alice")
 	s.Enrol("bob", "phone")
 	alice.refused(t, "GetCredentialReport", nil, "ReportNotPresent", "No report exists. Call GenerateCredentialReport to start a new report generation task")
@@ -245,7 +245,7 @@ func credentialReport(t *testing.T, f *foreign) {
 }
 
 func root(t *testing.T, f *foreign) {
-	s := Start(t, Options{})
+	s := frozen(t, Options{})
 	boss := f.as(s, RootUser)
 	device := s.Enrol(RootUser, "root-account-mfa-device")
 	if who := boss.must(t, "GetCallerIdentity", nil); who["Arn"] != s.ARN("root") {

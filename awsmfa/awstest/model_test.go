@@ -10,10 +10,14 @@ import (
 	"time"
 )
 
-// noon is when the tests happen, ten seconds into a step.
-var noon = time.Date(2026, 3, 1, 12, 0, 10, 0, time.UTC)
-
+// at is a clock that stands still.
 func at(t time.Time) func() time.Time { return func() time.Time { return t } }
+
+// frozen is a stand-in whose clock stands still, so that no step ends between two codes.
+func frozen(t testing.TB, o Options) *Server {
+	o.Now = at(time.Now())
+	return Start(t, o)
+}
 
 // TestAgainstTheModel has botocore make every call that the stand-in knows, and judge every answer that it can give.
 func TestAgainstTheModel(t *testing.T) {
@@ -108,7 +112,7 @@ func (s *Server) step(serial string, n int) string {
 }
 
 func lifeOfDevice(t *testing.T, f *foreign) {
-	alice := f.as(Start(t, Options{}), "alice")
+	alice := f.as(frozen(t, Options{}), "alice")
 	phone := alice.ARN("mfa/phone")
 	named := args{"VirtualMFADeviceName": "phone"}
 	missing := "VirtualMFADevice with serial number " + phone + " does not exist."
@@ -133,7 +137,7 @@ func lifeOfDevice(t *testing.T, f *foreign) {
 }
 
 func limits(t *testing.T, f *foreign) {
-	alice := f.as(Start(t, Options{}), "alice")
+	alice := f.as(frozen(t, Options{}), "alice")
 	for _, name := range []string{"1", "2", "3", "4", "5", "6", "7", "8"} {
 		alice.Enrol("alice", name)
 	}
@@ -154,7 +158,7 @@ func limits(t *testing.T, f *foreign) {
 }
 
 func signatures(t *testing.T, f *foreign) {
-	alice := f.as(Start(t, Options{}), "alice")
+	alice := f.as(frozen(t, Options{}), "alice")
 	alice.must(t, "GetCallerIdentity", nil)
 	wrong, unknown, nobody := alice, alice, alice
 	wrong.with = credentials{alice.with[0], "wrong", ""}
@@ -177,7 +181,7 @@ func signatures(t *testing.T, f *foreign) {
 
 // frontEnd are requests that no client of AWS makes.
 func frontEnd(t *testing.T, f *foreign) {
-	s := Start(t, Options{})
+	s := frozen(t, Options{})
 	for _, x := range []struct{ body, authorization, code string }{
 		{"Action=GetUser&Version=2010-05-08", "Bearer x", "IncompleteSignature"},
 		{"Action=GetUser&Version=2011-06-15", "", "InvalidAction"},
@@ -205,7 +209,7 @@ func frontEnd(t *testing.T, f *foreign) {
 }
 
 func faults(t *testing.T, f *foreign) {
-	alice := f.as(Start(t, Options{}), "alice")
+	alice := f.as(frozen(t, Options{}), "alice")
 	alice.Fault(Fault{Action: "CreateVirtualMFADevice", Kind: Cut})
 	alice.Fault(Fault{Action: "CreateVirtualMFADevice", Kind: LoseAnswer})
 	alice.Fault(Fault{Action: "GetUser", Kind: Throttle, Times: 2})
