@@ -13,14 +13,14 @@ import (
 
 // User is an IAM user.
 type User struct {
-	// Name is what it is called.
-	Name string
+	// Name is what it is called. Path is part of its ARN, "/" if it is empty.
+	Name, Path string
 	// Lacks are actions that no policy of it allows, such as "iam:CreateVirtualMFADevice".
 	Lacks []string
 	// Guarded users need a session made with a code for what changes their devices, as soon as they have one.
 	Guarded bool
-	// Password tells that it can sign in to the console.
-	Password bool
+	// Password tells that it can sign in to the console, Keyless that it has no access key.
+	Password, Keyless bool
 }
 
 // Role can be assumed.
@@ -89,8 +89,11 @@ func newAccount(o Options, now time.Time) *account {
 	a.root = &owner{id: o.Account}
 	a.giveKey(a.root)
 	for _, u := range o.Users {
+		u.Path = cmp.Or(u.Path, "/")
 		a.users[u.Name] = &owner{User: u, id: "AIDA" + identifier(u.Name)}
-		a.giveKey(a.users[u.Name])
+		if !u.Keyless {
+			a.giveKey(a.users[u.Name])
+		}
 	}
 	for _, r := range o.Roles {
 		r.Longest = cmp.Or(r.Longest, time.Hour)
@@ -123,7 +126,7 @@ func (a *account) arnOf(p principal) string {
 	case p.owner.isRoot():
 		return a.arn("root")
 	}
-	return a.arn("user/" + p.owner.Name)
+	return a.arn("user" + p.owner.Path + p.owner.Name)
 }
 
 func (a *account) user(name string) (*owner, *refusal) {
@@ -147,7 +150,7 @@ func (a *account) shape(o *owner) shapeUser {
 	if o.isRoot() {
 		return shapeUser{UserId: o.id, Arn: a.arn("root"), CreateDate: stamp(a.made)}
 	}
-	return shapeUser{Path: "/", UserName: o.Name, UserId: o.id, Arn: a.arn("user/" + o.Name), CreateDate: stamp(a.made)}
+	return shapeUser{Path: o.Path, UserName: o.Name, UserId: o.id, Arn: a.arnOf(principal{owner: o}), CreateDate: stamp(a.made)}
 }
 
 // identifier is what follows the prefix in the id of something with a name, the same each time.

@@ -64,6 +64,13 @@ func (s *Server) Enrol(user, name string) string {
 	return d.serial
 }
 
+// Attach gives a user a device that is not virtual, with whatever serial number: a passkey's is an ARN too, "…:u2f/user/alice/desk-ABC".
+func (s *Server) Attach(user, serial string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.account.devices[serial] = &device{serial: serial, owner: s.owner(user), enabled: s.account.made}
+}
+
 // Seed is the seed of a device, in base32.
 func (s *Server) Seed(serial string) string {
 	s.mu.Lock()

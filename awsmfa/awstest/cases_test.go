@@ -216,8 +216,34 @@ func lists(t *testing.T, f *foreign) {
 	}
 }
 
+// others are devices that are not virtual, and users elsewhere than usual.
+func others(t *testing.T, f *foreign) {
+	s := frozen(t, Options{Users: []User{{Name: "alice", Path: "/staff/"}, {Name: "bob", Keyless: true}}})
+	alice := f.as(s, "alice")
+	if user := alice.must(t, "GetUser", nil)["User"].(map[string]any); user["Arn"] != "arn:aws:iam::123456789012:user/staff/alice" || user["Path"] != "/staff/" {
+		t.Errorf("alice is %v", user)
+	}
+	if users := alice.must(t, "ListUsers", args{"PathPrefix": "/staff/"})["Users"].([]any); len(users) != 1 {
+		t.Errorf("the staff is %v", users)
+	}
+	token := "GAHT12345678"
+	s.Attach("alice", token)
+	s.Attach("alice", s.ARN("u2f/user/alice/desk-ABC"))
+	if list := alice.must(t, "ListMFADevices", nil)["MFADevices"].([]any); len(list) != 2 {
+		t.Errorf("alice has %v", list)
+	}
+	if list := alice.must(t, "ListVirtualMFADevices", nil)["VirtualMFADevices"].([]any); len(list) != 0 {
+		t.Errorf("virtual are %v", list)
+	}
+	alice.refused(t, "GetSessionToken", args{"SerialNumber": token, "TokenCode": "000000"}, "AccessDenied", badCode)
+	alice.must(t, "DeactivateMFADevice", args{"UserName": "alice", "SerialNumber": token})
+	if list := s.Devices(); len(list) != 1 {
+		t.Errorf("left are %v", list)
+	}
+}
+
 func credentialReport(t *testing.T, f *foreign) {
-	s := frozen(t, Options{Users: []User{{Name: "alice"}, {Name: "bob", Password: true}}})
+	s := frozen(t, Options{Users: []User{{Name: "alice"}, {Name: "bob", Password: true, Keyless: true}}})
 	alice := f.as(s, "alice")
 	s.Enrol("bob", "phone")
 	alice.refused(t, "GetCredentialReport", nil, "ReportNotPresent", "No report exists. Call GenerateCredentialReport to start a new report generation task")
@@ -235,7 +261,8 @@ func credentialReport(t *testing.T, f *foreign) {
 		t.Fatal(err)
 	}
 	rows, err := csv.NewReader(strings.NewReader(string(content))).ReadAll()
-	if err != nil || len(rows) != 4 || rows[1][0] != "<root_account>" || rows[1][7] != "false" || rows[2][7] != "false" || rows[3][0] != "bob" || rows[3][7] != "true" {
+	if err != nil || len(rows) != 4 || rows[1][0] != "<root_account>" || rows[1][7] != "false" || rows[2][7] != "false" || rows[3][0] != "bob" || rows[3][7] != "true" ||
+		rows[2][8] != "true" || rows[3][8] != "false" || rows[3][3] != "true" || len(rows[3]) != 22 {
 		t.Errorf("the report is %q: %v", rows, err)
 	}
 	s.Skew(5 * time.Hour)

@@ -20,9 +20,10 @@ const (
 	perUser = 8
 )
 
-// device is a virtual MFA device. Without an owner it was made, but not enabled.
+// device is an MFA device. A virtual one without an owner was made, but not enabled.
 type device struct {
-	serial  string
+	serial string
+	// seed is nil for a device that is not virtual.
 	seed    []byte
 	owner   *owner
 	enabled time.Time
@@ -49,6 +50,9 @@ func stepAt(t time.Time) uint64 { return uint64(t.Unix()) / period }
 
 // accept uses up a code, if it is one of about now that was not used.
 func (d *device) accept(code string, now time.Time) bool {
+	if d.seed == nil {
+		return false
+	}
 	middle := uint64(int64(stepAt(now)) + d.drift)
 	for step := middle - window; step <= middle+window; step++ {
 		if step > d.used && d.code(step) == code {

@@ -97,6 +97,9 @@ func deactivateMFADevice(c *call) (any, *refusal) {
 		return nil, refused
 	}
 	*d = device{serial: d.serial, seed: d.seed, used: d.used}
+	if d.seed == nil {
+		delete(c.devices, d.serial)
+	}
 	return nil, nil
 }
 
@@ -131,6 +134,9 @@ func listMFADevices(c *call) (any, *refusal) {
 func listVirtualMFADevices(c *call) (any, *refusal) {
 	var all []shapeVirtualMFADevice
 	for _, d := range c.sorted() {
+		if d.seed == nil {
+			continue
+		}
 		if status := cmp.Or(c.param("AssignmentStatus"), "Any"); status == "Any" || (status == "Assigned") == (d.owner != nil) {
 			all = append(all, c.virtual(d))
 		}
@@ -162,7 +168,7 @@ func getUser(c *call) (any, *refusal) {
 func listUsers(c *call) (any, *refusal) {
 	var all []shapeUser
 	for _, name := range slices.Sorted(maps.Keys(c.users)) {
-		if strings.HasPrefix("/", cmp.Or(c.param("PathPrefix"), "/")) {
+		if strings.HasPrefix(c.users[name].Path, cmp.Or(c.param("PathPrefix"), "/")) {
 			all = append(all, c.shape(c.users[name]))
 		}
 	}

@@ -24,7 +24,7 @@ func TestAgainstTheModel(t *testing.T) {
 	f := startForeign(t)
 	for name, test := range map[string]func(*testing.T, *foreign){
 		"bounds": bounds, "life of a device": lifeOfDevice, "codes": codes, "limits": limits, "signatures": signatures, "front end": frontEnd,
-		"sessions": sessions, "roles": roles, "chains": chains, "permissions": permissions, "guarded": guarded, "lists": lists,
+		"sessions": sessions, "roles": roles, "chains": chains, "permissions": permissions, "guarded": guarded, "lists": lists, "others": others,
 		"report": credentialReport, "root": root, "faults": faults,
 	} {
 		t.Run(name, func(t *testing.T) { test(t, f) })

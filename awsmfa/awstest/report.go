@@ -77,7 +77,7 @@ func (a *account) credentialReport() []byte {
 	_ = w.Write(a.reportRow(a.root, "<root_account>", a.arn("root"), "not_supported"))
 	for _, name := range slices.Sorted(maps.Keys(a.users)) {
 		o := a.users[name]
-		_ = w.Write(a.reportRow(o, name, a.arn("user/"+name), fmt.Sprint(o.Password)))
+		_ = w.Write(a.reportRow(o, name, a.arnOf(principal{owner: o}), fmt.Sprint(o.Password)))
 	}
 	w.Flush()
 	return []byte(text.String())
@@ -86,7 +86,12 @@ func (a *account) credentialReport() []byte {
 func (a *account) reportRow(o *owner, name, arn, password string) []string {
 	made := a.made.UTC().Format("2006-01-02T15:04:05-07:00")
 	mfa := fmt.Sprint(len(a.devicesOf(o)) > 0)
-	row := []string{name, arn, made, password, "no_information", "N/A", "N/A", mfa, "true", made, "N/A", "N/A", "N/A"}
+	row := []string{name, arn, made, password, "no_information", "N/A", "N/A", mfa}
+	if o.Keyless {
+		row = append(row, "false", "N/A", "N/A", "N/A", "N/A")
+	} else {
+		row = append(row, "true", made, "N/A", "N/A", "N/A")
+	}
 	return append(row, "false", "N/A", "N/A", "N/A", "N/A", "false", "N/A", "false", "N/A")
 }
 
