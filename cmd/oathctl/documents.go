@@ -151,6 +151,7 @@ const (
 	fateFull       fate = "full"       // there is no room
 	fateBlocked    fate = "blocked"    // something else is in the way, e.g. a locked key
 	fateLeftOut    fate = "left_out"   // you said so
+	fateUnknown    fate = "unknown"    // there is no daemon to ask: of a dry run only
 )
 
 // missingParts are pictures that are missing.

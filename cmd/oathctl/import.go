@@ -106,7 +106,7 @@ func (a *app) importFiles(ctx context.Context, o importOptions, files []string) 
 			return err
 		}
 	}
-	if err := a.judge(ctx, p); err != nil {
+	if err := a.judge(ctx, p); err != nil && !(o.dryRun && p.unjudged(err)) {
 		return err
 	}
 	if o.dryRun {

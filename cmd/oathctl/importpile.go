@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"math"
 	"slices"
 	"strings"
@@ -207,6 +208,21 @@ func (f *found) judged(r api.AccountReport) {
 	if f.proposed && f.fate == fateNew {
 		f.reason = "no key holds that name"
 	}
+}
+
+// unjudged leaves open what would become of the accounts if err says that there is no daemon to ask, and reports whether it does:
+// what is in the files can be shown without one.
+func (p *pile) unjudged(err error) bool {
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok || e.Code != api.CodeNoDaemon {
+		return false
+	}
+	for _, f := range p.found {
+		if f.fate == "" {
+			f.fate, f.reason, f.hint = fateUnknown, "oathd is not there to say what is on the keys", e.Hint
+		}
+	}
+	return true
 }
 
 // fates say what the daemon's errors make of an account; any other is in the way of it.

@@ -21,6 +21,7 @@ var fateWords = []struct {
 	{fateFull, "no room", ink.Red},
 	{fateBlocked, "blocked", ink.Red},
 	{fateLeftOut, "left out", ink.Dim},
+	{fateUnknown, "unknown", ink.Yellow},
 }
 
 // words is the table of what would become of each account, and what there is to say about the whole.
@@ -50,7 +51,7 @@ func (p *pile) words(columns int) []string {
 func (p *pile) hints() (lines []string) {
 	for _, f := range p.found {
 		line := ink.Paint(ink.Bold, "hint:") + " " + f.hint
-		if (f.fate == fateBlocked || f.fate == fateFull) && f.hint != "" && !slices.Contains(lines, line) {
+		if (f.fate == fateBlocked || f.fate == fateFull || f.fate == fateUnknown) && f.hint != "" && !slices.Contains(lines, line) {
 			lines = append(lines, line)
 		}
 	}
