@@ -17,7 +17,8 @@ import (
 	"github.com/oathd/oathd/hw"
 )
 
-// pragmas hold for every connection. The caches are small, for the daemon lives long and asks seldom.
+// pragmas hold for every connection. The caches are small, for the daemon lives long and asks seldom. What is deleted is overwritten: it may
+// be a vault that opens with a key which was lost.
 var pragmas = url.Values{
 	"_busy_timeout": {"3000"},
 	"_foreign_keys": {"on"},
@@ -25,7 +26,7 @@ var pragmas = url.Values{
 	"_defensive":    {"true"},
 	"_dqs":          {"false"},
 	"_pragma": {
-		"trusted_schema(off)", "cell_size_check(on)", "temp_store(memory)",
+		"trusted_schema(off)", "cell_size_check(on)", "temp_store(memory)", "secure_delete(on)",
 		"cache_size(-512)", "wal_autocheckpoint(256)", "journal_size_limit(1048576)",
 	},
 }

@@ -9,8 +9,9 @@ import (
 )
 
 // PutVault keeps the vault's text, and forgets the drills of recipients that it no longer has: stay names those
-// that it has.
+// that it has. The vault that was there before is gone from the disk.
 func (t *Tx) PutVault(text []byte, stay []string) error {
+	t.erases = true
 	t.exec("keep the vault", "INSERT INTO vault VALUES (1, ?) ON CONFLICT DO UPDATE SET text = excluded.text", string(text))
 	drilled, err := t.drills()
 	if err != nil {
@@ -54,8 +55,9 @@ func (t *Tx) MoveEscrow(account, kind, to string) error {
 	return t.exec("move the escrow of account "+account, "UPDATE escrow SET account = ? WHERE account = ? AND kind = ?", to, account, kind)
 }
 
-// DeleteEscrow forgets a payload.
+// DeleteEscrow forgets a payload, which is gone from the disk too.
 func (t *Tx) DeleteEscrow(account, kind string) error {
+	t.erases = true
 	return t.exec("delete the escrow of account "+account, "DELETE FROM escrow WHERE account = ? AND kind = ?", account, kind)
 }
 

@@ -1,9 +1,12 @@
 package ledger
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -109,6 +112,52 @@ func TestReplaceBreaksOff(t *testing.T) {
 	}
 	same(t, load(t, l), want)
 	wantRows(t, l, escrowSample())
+}
+
+// TestReplacedIsGone: whoever was a recipient once, and gets the disk, finds nothing on it that opens with what he has.
+func TestReplacedIsGone(t *testing.T) {
+	for _, mode := range []string{"WAL", "DELETE"} {
+		t.Run(mode, func(t *testing.T) {
+			l, path, _ := escrowed(t)
+			if _, err := l.db.Exec("PRAGMA journal_mode = " + mode); err != nil {
+				t.Fatal(err)
+			}
+			keep := func(what string, texts ...string) {
+				change(t, l, what, func(tx *Tx) error {
+					tx.PutVault([]byte(strings.Repeat(texts[0], 500)), nil)
+					for i, r := range escrowSample() {
+						r.Ciphertext = []byte(strings.Repeat(texts[1], 20*(i+1)))
+						tx.PutEscrow(r)
+					}
+					return tx.err
+				})
+			}
+			keep("make", "the first vault", "the first seed")
+			wantOnDisk(t, path, true, "the first vault", "the first seed")
+			keep("remove a recipient", "another vault", "another seed")
+			wantOnDisk(t, path, false, "the first vault", "the first seed")
+			wantOnDisk(t, path, true, "another vault", "another seed")
+			change(t, l, "forget", func(tx *Tx) error {
+				return errors.Join(tx.DeleteEscrow("a1", "runbook"), tx.DeleteEscrow("a1", "seed"), tx.DeleteEscrow("a2", "seed"))
+			})
+			wantOnDisk(t, path, false, "another seed")
+		})
+	}
+}
+
+// wantOnDisk looks for texts in the ledger, and in all that lies beside it.
+func wantOnDisk(t *testing.T, path string, want bool, texts ...string) {
+	t.Helper()
+	files, err := filepath.Glob(path + "*")
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%q, %v", files, err)
+	}
+	for _, text := range texts {
+		found := slices.ContainsFunc(files, func(file string) bool { return bytes.Contains(read(t, file), []byte(text)) })
+		if found != want {
+			t.Errorf("%q is on the disk: %t", text, found)
+		}
+	}
 }
 
 func TestRotations(t *testing.T) {

@@ -150,7 +150,16 @@ func (l *Ledger) write(ctx context.Context, synchronous string, f func(*Tx) erro
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("cannot write the ledger: %w", explain(err))
 	}
+	if t.erases {
+		emptyLog(ctx, conn)
+	}
 	return nil
+}
+
+// emptyLog moves all that was committed into the file and leaves nothing in the log of what was there before. Where that cannot be done
+// now, as somebody reads or the disk is full, it is done later, or when the ledger is closed; what was committed is so anyway.
+func emptyLog(ctx context.Context, conn *sql.Conn) {
+	_, _ = conn.ExecContext(context.WithoutCancel(ctx), "PRAGMA wal_checkpoint(TRUNCATE)")
 }
 
 // begin waits for the connection and settles how it commits.

@@ -15,6 +15,8 @@ type Tx struct {
 	tx  *sql.Tx
 	at  time.Time
 	err error
+	// erases says that the commit replaces or deletes what is not to be found on the disk any more.
+	erases bool
 }
 
 // exec keeps the first error; what says what is being done.
