@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,16 +61,34 @@ func (a *app) make(ctx context.Context, paper string, request making) (made, err
 	if err != nil {
 		return made{}, badInput("name a file that is not there yet", "cannot write the recovery paper: %w", err)
 	}
+	if _, err := file.WriteString(unfinishedPage()); err != nil {
+		return made{}, badInput("make room, or name a file elsewhere", "cannot write the recovery paper: %w", errors.Join(err, file.Close(), os.Remove(path)))
+	}
 	e, page, err := a.asked(ctx, request)
 	if err != nil {
 		return made{}, errors.Join(err, file.Close(), os.Remove(path))
 	}
 	defer page.Wipe()
-	_, err = file.Write(page.Bytes())
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+	if err := finishPage(file, page.Bytes()); err != nil {
 		return made{}, unprinted(err)
 	}
 	return made{Escrow: e, Paper: path}, nil
+}
+
+// unfinishedPage keeps room for a recovery paper while its key is made, so that a full disk is noticed before. It is what is left in the file
+// if nobody finishes it.
+func unfinishedPage() string {
+	return "<!DOCTYPE html><title>No recovery paper</title><p>There is no key on this paper: it was not finished. " +
+		"\"oathctl escrow paper FILE\" makes another.</p>" + strings.Repeat("\n", 64<<10)
+}
+
+// finishPage puts the page in its place, and closes the file.
+func finishPage(file *os.File, page []byte) error {
+	_, err := file.WriteAt(page, 0)
+	if err == nil {
+		err = file.Truncate(int64(len(page)))
+	}
+	return errors.Join(err, file.Sync(), file.Close())
 }
 
 // unprinted is the error of a recovery key that nobody has.
