@@ -127,14 +127,10 @@ func TestRestoreRefuses(t *testing.T) {
 				test.prepare(t, s, k)
 			}
 			forget(k)
-			report, err := s.restore(test.req)
-			if api.CodeOf(err) != test.code {
-				t.Fatalf("%v, %+v", err, report)
-			}
-			wantWords(t, err.(*api.Error))
-			if n := s.Status().OpenIntents; n != 0 || wrote(k) {
-				t.Errorf("%d intents are open, it wrote: %t", n, wrote(k))
-			}
+			s.wantUnchanged("restore", k, func() error {
+				_, err := s.restore(test.req)
+				return err
+			}, "", test.code)
 		})
 	}
 }
