@@ -31,7 +31,19 @@ func Admit(uid, own uint32) error {
 	return &api.Error{
 		Code:    api.CodeForbidden,
 		Message: fmt.Sprintf("cannot answer: this daemon serves user %d, not user %d", own, uid),
+		Hint:    hint(uid, own),
 	}
+}
+
+// overflow is every user whom the daemon's user namespace has no number for (user_namespaces(7)). In the namespace of
+// its service that is everybody but its own user, root too.
+const overflow = 65534
+
+func hint(uid, own uint32) string {
+	if uid == overflow {
+		return fmt.Sprintf("where the daemon has a user namespace of its own, as its service has, root asks as that user: sudo -u '#%d' …", own)
+	}
+	return "each user has a daemon of their own; ask that one"
 }
 
 // Name names a process and those that started it, "oathctl ← zsh ← kitty". It is what the process says of

@@ -1,6 +1,7 @@
 package peer
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"strings"
@@ -16,8 +17,13 @@ func TestAdmit(t *testing.T) {
 		}
 	}
 	for _, uid := range []uint32{1, 1001, 65534, 1<<32 - 1} {
-		if err := Admit(uid, 1000); api.CodeOf(err) != api.CodeForbidden {
+		err := Admit(uid, 1000)
+		if api.CodeOf(err) != api.CodeForbidden {
 			t.Errorf("uid %d: %v", uid, err)
+		}
+		e, _ := errors.AsType[*api.Error](err)
+		if asUser := strings.Contains(e.Hint, "sudo -u '#1000'"); e.Hint == "" || asUser != (uid == overflow) {
+			t.Errorf("uid %d is told %q", uid, e.Hint)
 		}
 	}
 	if err := Admit(1000, 0); api.CodeOf(err) != api.CodeForbidden {
