@@ -59,7 +59,7 @@ func closed(path string, err error) error {
 		return &api.Error{
 			Code:    api.CodeNoDaemon,
 			Message: "cannot reach oathd: nothing listens on " + path,
-			Hint:    "start the daemon with: oathd",
+			Hint:    startHint(path, packaged),
 		}
 	case errors.Is(err, os.ErrPermission):
 		return &api.Error{
@@ -69,6 +69,18 @@ func closed(path string, err error) error {
 		}
 	}
 	return err
+}
+
+// packaged is the unit that packages bring, by which systemd listens at the usual socket.
+const packaged = "/usr/lib/systemd/user/oathd.socket"
+
+// startHint says how to have somebody listen at path. systemd does not, though there is the unit, where it was switched off, and where
+// the daemon could not be started several times in a row.
+func startHint(path, unit string) string {
+	if _, err := os.Stat(unit); err == nil && path == DefaultSocket() {
+		return "have systemd listen there: systemctl --user restart oathd.socket; why the daemon ended: journalctl --user -u oathd"
+	}
+	return "start the daemon with: oathd"
 }
 
 // unreachable says why a request got no answer.

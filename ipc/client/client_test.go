@@ -229,3 +229,20 @@ func TestDefaultSocket(t *testing.T) {
 		}
 	}
 }
+
+func TestStartHint(t *testing.T) {
+	t.Setenv("XDG_RUNTIME_DIR", t.TempDir())
+	unit := filepath.Join(t.TempDir(), "oathd.socket")
+	if err := os.WriteFile(unit, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ path, unit, want string }{
+		{DefaultSocket(), unit, "systemctl --user restart oathd.socket"},
+		{DefaultSocket(), unit + ".not", "with: oathd"},
+		{"/run/other.sock", unit, "with: oathd"},
+	} {
+		if got := startHint(c.path, c.unit); !strings.Contains(got, c.want) {
+			t.Errorf("nobody at %s, unit %s: %q", c.path, c.unit, got)
+		}
+	}
+}
