@@ -14,13 +14,13 @@ import (
 
 const (
 	// maxTyped bounds what is typed, in bytes, and maxTerms in words: nobody types more to find an account.
-	maxTyped = 128
+	maxTyped = 64
 	maxTerms = 8
 	// minLetters is how many letters a word must have before strangers to this program, who search for something else, are shown
 	// accounts.
 	minLetters = 3
-	// maxText bounds what is looked through of an account, in bytes.
-	maxText = 256
+	// maxText bounds what is looked through of an account, in bytes: a name on a key has 64 at most, and there is an alias.
+	maxText = 160
 	// maxPlaces bounds how often a term is looked for in one account.
 	maxPlaces = 4
 )
