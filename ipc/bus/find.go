@@ -17,7 +17,7 @@ import (
 type Desktop interface {
 	// Locked reports whether nobody sits at the screen who may be shown anything.
 	Locked() bool
-	// Copy puts a text into the clipboard, to be taken out at the moment until. Errors say what to install.
+	// Copy puts a text into the clipboard, to be taken out at the moment until. An error that is an *api.Error says what to do.
 	Copy(ctx context.Context, text string, until time.Time) error
 	// Tell tells the person something that nobody waits for, or what went wrong; it never blocks.
 	Tell(title, text string)
@@ -90,33 +90,35 @@ func (s *session) accountOf(result string) (api.Account, bool) {
 	return a, ok
 }
 
-// activate computes the code of a result that the caller was shown, copies it and says so.
+// activate computes the code of a result that the caller was shown, copies it and says so. What is too fast for a person is
+// refused without a word to one.
 func (s *session) activate(c call, result string) error {
+	if !s.finder.rate.take(time.Now()) {
+		return &api.Error{Code: api.CodeBusy, Message: "cannot give a code: too many were asked for at once", Hint: "wait a second"}
+	}
 	a, code, err := s.codeOf(c, result)
 	if err == nil {
 		err = s.copyCode(code)
 	}
-	if err != nil {
-		title := "No code"
-		if a.ID != "" {
-			title = "No code of " + a.Label()
-		}
-		s.finder.Desktop.Tell(title, wording(s.ours(err)))
+	if err == nil {
+		return nil
 	}
-	return err
+	title, ours := "No code", s.ours(err)
+	if a.ID != "" {
+		title = "No code of " + a.Label()
+	}
+	s.finder.Desktop.Tell(title, wording(ours))
+	return ours
 }
 
 // codeOf computes the code that a result stands for. The one who is asked by a desktop is shown as waiting, as any other; that
 // a window closes meanwhile is no reason to break off.
 func (s *session) codeOf(c call, result string) (a api.Account, code api.Code, err error) {
-	now := time.Now()
 	switch a, _ = s.accountOf(result); {
 	case s.finder.Desktop.Locked():
 		return a, code, &api.Error{Code: api.CodeForbidden, Message: "cannot give a code: the session is locked", Hint: "unlock it"}
-	case !c.offers.take(result, now):
+	case !c.offers.take(result, time.Now()):
 		return a, code, &api.Error{Code: api.CodeNotFound, Message: "cannot give a code: this result was not found, or was used already", Hint: "search again"}
-	case !s.finder.rate.take(now):
-		return a, code, &api.Error{Code: api.CodeBusy, Message: "cannot give a code: too many were asked for at once", Hint: "wait a second"}
 	case a.ID == "":
 		return a, code, &api.Error{Code: api.CodeNotFound, Message: "cannot give a code: the account is no longer there", Hint: "search again"}
 	}
@@ -134,7 +136,7 @@ func (s *session) copyCode(code api.Code) error {
 		until = time.Now().Add(countedLife).Truncate(time.Second)
 	}
 	if err := s.finder.Desktop.Copy(s.conn.Context(), code.Code, until); err != nil {
-		return &api.Error{Code: api.CodeInternal, Message: err.Error(), Hint: "install wl-clipboard, xclip or xsel"}
+		return err
 	}
 	lines := append([]string{fmt.Sprintf("Valid for %d s.", int(time.Until(until).Seconds()))}, code.Warnings...)
 	s.finder.Desktop.Tell("Copied: "+code.Label, strings.Join(lines, "\n"))
@@ -144,7 +146,7 @@ func (s *session) copyCode(code api.Code) error {
 // about says in a line where an account's code comes from, or the code itself.
 func (s *session) about(a api.Account) string {
 	if code := s.shown(a); code != nil {
-		return fmt.Sprintf("%s, for %d s", code.Code, int(time.Until(code.ValidUntil).Seconds()))
+		return code.Code + ", until " + code.ValidUntil.Local().Format(time.TimeOnly)
 	}
 	var keys []string
 	for _, c := range a.Copies {

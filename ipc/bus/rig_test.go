@@ -274,6 +274,7 @@ type rig struct {
 	bay    *softkey.Bay
 	events <-chan api.Event
 	log    *logs
+	search Search
 	// leave ends the server.
 	leave func()
 }
@@ -311,7 +312,7 @@ func newAgent(t testing.TB) *rig {
 // serve serves the agent at an address until the test ends or leave is called.
 func (r *rig) serve(address string) {
 	r.t.Helper()
-	s, err := New(Options{Agent: r.Agent, Address: address, StopTimeout: patience, Log: slog.New(slog.NewTextHandler(r.log, nil))})
+	s, err := New(Options{Agent: r.Agent, Search: r.search, Address: address, StopTimeout: patience, Log: slog.New(slog.NewTextHandler(r.log, nil))})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -335,8 +336,15 @@ func (r *rig) serve(address string) {
 // onBus is an agent with adopted soft keys on a private bus, and a client.
 func onBus(t testing.TB, keys ...*softkey.Key) (*rig, *privateBus, *client) {
 	t.Helper()
+	return searchable(t, Search{}, keys...)
+}
+
+// searchable is onBus with a desktop that searches.
+func searchable(t testing.TB, s Search, keys ...*softkey.Key) (*rig, *privateBus, *client) {
+	t.Helper()
 	b := startBus(t, ownUser)
 	r := newAgent(t)
+	r.search = s
 	for i, k := range keys {
 		r.insert(k)
 		r.adopt(fmt.Sprint(k.Serial()), fmt.Sprintf("key%d", i+1))

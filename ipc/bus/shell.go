@@ -42,11 +42,14 @@ const icon = "dialog-password"
 // resultMetas describes results. The shell drops all of them if one lacks (js/ui/search.js, _ensureResultActors), so one that is
 // no longer there is described too.
 func (s *session) resultMetas(c call) ([]any, error) {
-	metas := []map[string]dbus.Variant{}
+	metas, results := []map[string]dbus.Variant{}, c.body[0].([]string)
+	if len(results) > maxOffers {
+		return nil, badRequest("it asks about %d results; there are never more than %d", len(results), maxOffers)
+	}
 	if s.finder.Desktop.Locked() {
 		return []any{metas}, nil
 	}
-	for _, result := range c.body[0].([]string) {
+	for _, result := range results {
 		metas = append(metas, s.meta(result))
 	}
 	return []any{metas}, nil
