@@ -163,6 +163,42 @@ func TestSearchInterfaces(t *testing.T) {
 	}
 }
 
+// TestGDBusSearches has GNOME's own tool describe both objects and call every method that answers.
+func TestGDBusSearches(t *testing.T) {
+	gdbus := program(t, "gdbus", "libglib2.0-bin")
+	d := newDesk(t, Search{}, newKey(t, softkey.Options{Serial: 1000001}))
+	result := d.one(d.add(api.NewAccount{Issuer: "GitHub", Name: "me"}), "git")
+	on := func(verb, path string, args ...string) []string {
+		return append([]string{verb, "--session", "--dest", api.BusName, "--object-path", path}, args...)
+	}
+	d.bus.wantOutput(t, []string{
+		"GetInitialResultSet(in  as terms,\n                          out as results);",
+		"GetSubsearchResultSet(in  as previous_results,\n                            in  as terms,\n                            out as results);",
+		"GetResultMetas(in  as identifiers,\n                     out aa{sv} metas);",
+		"ActivateResult(in  s identifier,\n                     in  as terms,\n                     in  u timestamp);",
+		"LaunchSearch(in  as terms,\n                   in  u timestamp);",
+	}, gdbus, on("introspect", api.BusSearch)...)
+	d.bus.wantOutput(t, []string{"Teardown();", "Config(out a{sv} config);", "Actions(out a(sss) matches);", "Match(in  s query,\n            out a(sssida{sv}) matches);"},
+		gdbus, on("introspect", api.BusRunner)...)
+	for _, try := range []struct {
+		path string
+		args []string
+		want string
+	}{
+		{api.BusSearch, []string{shellName + ".GetInitialResultSet", "['git']"}, "(['" + result[:10] + "@"},
+		{api.BusSearch, []string{shellName + ".GetSubsearchResultSet", "['x@1']", "['git', 'me']"}, "(['" + result[:10] + "@"},
+		{api.BusSearch, []string{shellName + ".GetResultMetas", "['" + result + "']"}, "'name': <'GitHub:me'>"},
+		{api.BusSearch, []string{shellName + ".LaunchSearch", "['git']", "0"}, "()"},
+		{api.BusRunner, []string{runnerName + ".Match", "git"}, "'GitHub:me', 'dialog-password', 50, 0.9"},
+		{api.BusRunner, []string{runnerName + ".Actions"}, "(@a(sss) [],)"},
+		{api.BusRunner, []string{runnerName + ".Config"}, "'MinLetterCount': <3>"},
+		{api.BusRunner, []string{runnerName + ".SetActivationToken", "kwin"}, "()"},
+		{api.BusRunner, []string{runnerName + ".Teardown"}, "()"},
+	} {
+		d.bus.wantOutput(t, []string{try.want}, gdbus, on("call", try.path, append([]string{"--method"}, try.args...)...)...)
+	}
+}
+
 // TestNoSearch has a daemon whose search is off: there is nothing to call.
 func TestNoSearch(t *testing.T) {
 	_, _, c := onBus(t)
