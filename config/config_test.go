@@ -59,7 +59,7 @@ func parse(t *testing.T, args ...string) *pflag.FlagSet {
 func defaults(home string) Config {
 	return Config{
 		Socket: filepath.Join(home, "run/oathd/oathd.sock"), CodesSocket: filepath.Join(home, "run/oathd/codes.sock"), Ledger: filepath.Join(home, ".local/state/oathd/ledger.db"),
-		DBus: "auto", Copies: 2, LogLevel: "info", StopTimeout: 5 * time.Second, SoftPersonality: "yubikey-5.7", SoftTouch: "instant",
+		DBus: "auto", Copies: 2, Search: true, LogLevel: "info", StopTimeout: 5 * time.Second, SoftPersonality: "yubikey-5.7", SoftTouch: "instant",
 	}
 }
 
@@ -82,6 +82,9 @@ ledger = ":memory:"
 dbus = "unix:path=/run/bus"
 copies = 3
 key_order = ["blue", "12345678", "one, two"]
+search = false
+search_keyword = "otp"
+search_codes = true
 log_level = "debug"
 stop_timeout = "1m30s"
 soft_keys = 8
@@ -92,6 +95,7 @@ insecure_state = "~/soft.json"
 `)
 	want := Config{
 		Socket: "/run/me/s", CodesSocket: Off, Ledger: ":memory:", DBus: "unix:path=/run/bus", Copies: 3, KeyOrder: []string{"blue", "12345678", "one, two"},
+		SearchKeyword: "otp", SearchCodes: true,
 		LogLevel: "debug", StopTimeout: 90 * time.Second, SoftKeys: 8, SoftPersonality: "neo", SoftTouch: "manual",
 		SoftSlow: true, InsecureState: filepath.Join(dir, "soft.json"),
 	}
@@ -243,6 +247,9 @@ func TestBadFile(t *testing.T) {
 		`stop_timeout = "5"`:            `stop_timeout: "5" is not a duration`,
 		`stop_timeout = "-5s"`:          `stop_timeout: "-5s" is not a duration`,
 		`soft_slow = "yes"`:             `soft_slow: "yes" is neither true nor false`,
+		`search_keyword = "one time"`:   `search_keyword: "one time" is not one word`,
+		`search_keyword = " "`:          `search_keyword: " " is not one word`,
+		`search = "maybe"`:              `search: "maybe" is neither true nor false`,
 		`soft_slow = 1`:                 `soft_slow: 1 is neither true nor false`,
 		`soft_personality = "yubikey5"`: `(did you mean "yubikey-5.7"?)`,
 		"copies = 2\ncopies = 3":        `toml`,

@@ -26,6 +26,11 @@ type Config struct {
 	SoftSlow        bool
 	// InsecureState is the file that keeps the soft keys' seeds in clear, "" for none.
 	InsecureState string
+	// Search says whether the searches of desktops find accounts; SearchKeyword must be typed first, "" for none; SearchCodes has
+	// them show codes.
+	Search        bool
+	SearchKeyword string
+	SearchCodes   bool
 	// LogLevel is "debug", "info", "warn" or "error".
 	LogLevel string
 	// StopTimeout is how long requests under way may take once the daemon is told to end.
@@ -47,8 +52,9 @@ type Setting struct {
 	// Min and Max bound a number.
 	Min, Max int
 
-	path  bool
-	field func(*Config) any
+	// word says that a text is one word, or none.
+	path, word bool
+	field      func(*Config) any
 	// beside returns the default in the company of the other settings; nil where that is always Default.
 	beside func(Config) string
 }
@@ -91,6 +97,21 @@ var settings = []Setting{
 		Name:    "key_order",
 		Meaning: "labels or serial numbers of keys: a code comes from the first of them that can give it",
 		field:   func(c *Config) any { return &c.KeyOrder },
+	},
+	{
+		Name: "search", Default: "true",
+		Meaning: "whether the searches of GNOME and KDE find accounts",
+		field:   func(c *Config) any { return &c.Search },
+	},
+	{
+		Name:    "search_keyword",
+		Meaning: "a word, such as `otp`, that must be typed before the name in these searches; without one, three letters of a name are enough",
+		word:    true, field: func(c *Config) any { return &c.SearchKeyword },
+	},
+	{
+		Name: "search_codes", Default: "false",
+		Meaning: "whether these searches show codes that were given in the same time step; GNOME then copies a code by itself, too, and never takes it out of the clipboard",
+		field:   func(c *Config) any { return &c.SearchCodes },
 	},
 	{
 		Name: "log_level", Default: "info", Values: []string{"debug", "info", "warn", "error"},

@@ -99,6 +99,9 @@ func (s Setting) setText(field *string, raw any) error {
 	if !ok {
 		return fmt.Errorf("%s is not a string", quote(raw))
 	}
+	if s.word && text != "" && !slices.Equal(strings.Fields(text), []string{text}) {
+		return fmt.Errorf("%s is not one word", quote(text))
+	}
 	if s.path && !slices.Contains(s.Values, text) {
 		var err error
 		if text, err = expand(text); err != nil {
