@@ -271,8 +271,8 @@ func TestDeviceIDs(t *testing.T) {
 func TestNobodyJoinsAFlightThatWasGivenUp(t *testing.T) {
 	var fs flights
 	acc := &accountView{oath: oath.Account{Type: oath.TOTP}}
-	one, first := fs.join(&flight{acc: acc}, "one")
-	if two, again := fs.join(&flight{acc: acc}, "two"); !first || again || two != one {
+	one, _, first := fs.join(&flight{acc: acc}, "one")
+	if two, _, again := fs.join(&flight{acc: acc}, "two"); !first || again || two != one {
 		t.Fatal("the second does not share the first one's flight")
 	}
 	fs.leave(one, "one")
@@ -280,18 +280,18 @@ func TestNobodyJoinsAFlightThatWasGivenUp(t *testing.T) {
 		t.Fatal("one still waits")
 	}
 	fs.leave(one, "two")
-	if three, first := fs.join(&flight{acc: acc}, "three"); first || three != one {
+	if three, _, first := fs.join(&flight{acc: acc}, "three"); first || three != one {
 		t.Fatal("a flight that has not begun can be joined, though all have left")
 	}
 	fs.leave(one, "three")
 	if fs.wanted(one) {
 		t.Fatal("nobody waits")
 	}
-	if four, first := fs.join(&flight{acc: acc}, "four"); !first || four == one {
+	if four, _, first := fs.join(&flight{acc: acc}, "four"); !first || four == one {
 		t.Error("somebody joined a flight that was given up")
 	}
 	for _, alone := range []*flight{{acc: acc, fresh: true}, {acc: &accountView{oath: oath.Account{Type: oath.HOTP}}}} {
-		if _, first := fs.join(alone, "five"); !first {
+		if _, _, first := fs.join(alone, "five"); !first {
 			t.Error("a code that is given once was shared")
 		}
 	}
@@ -306,7 +306,7 @@ func TestATouchThatIsOverDoesNotBegin(t *testing.T) {
 		t.Error("it blinked")
 	}
 	touch.begin()
-	touch.joined()
+	touch.changed()
 	if len(events) > 0 || len(a.touches.waiting("k")) > 0 {
 		t.Errorf("%d events", len(events))
 	}

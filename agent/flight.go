@@ -37,8 +37,10 @@ type flight struct {
 	ended chan struct{}
 	touch atomic.Pointer[touch]
 
-	// waiters is guarded by flights.mu.
+	// waiters and stopped are guarded by flights.mu. stopped is closed when those who wait are to give up; those who come later
+	// get another.
 	waiters []string
+	stopped chan struct{}
 }
 
 func (f *flight) hotp() bool { return f.acc.oath.Type == oath.HOTP }
@@ -52,15 +54,15 @@ type flights struct {
 	byID map[flightID]*flight
 }
 
-// join lets name wait for f, or for the like of f that is on its way already.
-func (fs *flights) join(f *flight, name string) (joined *flight, first bool) {
+// join lets name wait for f, or for the like of f that is on its way already, until it ends or stopped is closed.
+func (fs *flights) join(f *flight, name string) (joined *flight, stopped <-chan struct{}, first bool) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	if there := fs.byID[f.id]; there != nil && f.shared() {
 		there.waiters = append(there.waiters, name)
-		return there, false
+		return there, there.stopped, false
 	}
-	f.ended = make(chan struct{})
+	f.ended, f.stopped = make(chan struct{}), make(chan struct{})
 	f.waiters = []string{name}
 	if f.shared() {
 		if fs.byID == nil {
@@ -68,7 +70,16 @@ func (fs *flights) join(f *flight, name string) (joined *flight, first bool) {
 		}
 		fs.byID[f.id] = f
 	}
-	return f, true
+	return f, f.stopped, true
+}
+
+// stop has everybody give up who waits now.
+func (fs *flights) stop(f *flight) {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	f.waiters = nil
+	close(f.stopped)
+	f.stopped = make(chan struct{})
 }
 
 // leave takes a waiter out who has given up.
@@ -114,11 +125,11 @@ func (fs *flights) names(f *flight) []string {
 // fly starts f or joins its like, and waits. Who gives up leaves the key blinking: PC/SC cannot cancel.
 func (a *Agent) fly(ctx context.Context, who Caller, f *flight) (api.Code, error) {
 	name := who.String()
-	f, first := a.flights.join(f, name)
+	f, stopped, first := a.flights.join(f, name)
 	if first {
 		a.launch(f)
-	} else if t := f.touch.Load(); t != nil {
-		t.joined()
+	} else {
+		f.changed()
 	}
 	select {
 	case <-f.ended:
@@ -126,9 +137,19 @@ func (a *Agent) fly(ctx context.Context, who Caller, f *flight) (api.Code, error
 			return api.Code{}, cardError(f.err, "cannot give a code of %s", f.acc.Label())
 		}
 		return f.code, nil
+	case <-stopped:
+		return api.Code{}, refuse(api.CodeCanceled, "ask again, and touch the key", "cannot wait any longer for a code of %s: you chose to stop", f.acc.Label())
 	case <-ctx.Done():
 		a.flights.leave(f, name)
+		f.changed()
 		return api.Code{}, cardError(ctx.Err(), "cannot wait any longer for a code of %s", f.acc.Label())
+	}
+}
+
+// changed tells those who look at a blinking key that others wait for it now.
+func (f *flight) changed() {
+	if t := f.touch.Load(); t != nil {
+		t.changed()
 	}
 }
 
@@ -209,6 +230,10 @@ func (a *Agent) compute(f *flight, from source, card hw.Card) error {
 	}
 	about := api.Event{Key: from.Key, Account: f.acc.ID, Label: f.acc.Label()}
 	t := a.newTouch(about, func() []string { return a.flights.names(f) }, nil)
+	t.stop = func() {
+		a.flights.stop(f)
+		t.changed()
+	}
 	f.touch.Store(t) // before it is told, for who hears of it may join
 	t.expect(from.Touch)
 	err = f.calculate(s, from)

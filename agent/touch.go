@@ -22,13 +22,38 @@ type touches struct {
 type touch struct {
 	a     *Agent
 	event api.Event
-	// names lists who waits; tell, if set, is called when the key begins to blink.
-	names func() []string
-	tell  func()
-	timer *time.Timer
+	// names lists who waits; tell, if set, is called when the key begins to blink; stop, if set, has all of them give up.
+	names      func() []string
+	tell, stop func()
+	timer      *time.Timer
 
 	mu           sync.Mutex
 	blinks, over bool
+	// told is the event that was published last.
+	told api.EventKind
+}
+
+// Touch is a key that waits for a finger now.
+type Touch struct {
+	Key, KeyLabel string
+	// Account and Label say what for, where it is for a code or a proof.
+	Account, Label string
+	// Waiting names everyone who waits.
+	Waiting []string
+	// Stop has everyone who waits give up; nil where they cannot, as what they have begun must end before they know what became
+	// of it. The key blinks on.
+	Stop func()
+}
+
+// Touches lists the keys that wait for a finger that somebody wants, the most recent last.
+func (a *Agent) Touches() []Touch {
+	var list []Touch
+	for _, t := range a.touches.all() {
+		if waiting := t.names(); len(waiting) > 0 {
+			list = append(list, Touch{t.event.Key, t.event.KeyLabel, t.event.Account, t.event.Label, waiting, t.stop})
+		}
+	}
+	return list
 }
 
 // expectTouch tells everybody that a key blinks: at once if the credential is known to need a touch, else when the
@@ -67,8 +92,8 @@ func (t *touch) begin() {
 	}
 }
 
-// joined tells everybody that one more waits.
-func (t *touch) joined() {
+// changed tells everybody that one more waits, or one less.
+func (t *touch) changed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.blinks && !t.over {
@@ -91,12 +116,18 @@ func (t *touch) end() bool {
 	return t.blinks
 }
 
+// announce publishes an event. A touch that nobody waits for any more is as good as done, which is said once. Callers hold t.mu.
 func (t *touch) announce(kind api.EventKind) {
 	e := t.event
-	e.Kind = kind
 	if kind == api.EventTouchWanted {
-		e.Waiting = t.names()
+		if e.Waiting = t.names(); len(e.Waiting) == 0 {
+			kind = api.EventTouchDone
+		}
 	}
+	if kind == api.EventTouchDone && t.told == kind {
+		return
+	}
+	e.Kind, t.told = kind, kind
 	t.a.events.publish(e)
 }
 
@@ -112,12 +143,17 @@ func (ts *touches) drop(t *touch) {
 	ts.list = slices.DeleteFunc(ts.list, func(other *touch) bool { return other == t })
 }
 
-// waiting lists everybody who waits for a touch of the key.
-func (ts *touches) waiting(key string) []string {
+// all lists the touches; what they have to say is asked of them without a lock.
+func (ts *touches) all() []*touch {
 	ts.mu.Lock()
 	defer ts.mu.Unlock()
+	return slices.Clone(ts.list)
+}
+
+// waiting lists everybody who waits for a touch of the key.
+func (ts *touches) waiting(key string) []string {
 	var names []string
-	for _, t := range ts.list {
+	for _, t := range ts.all() {
 		if t.event.Key == key {
 			names = append(names, t.names()...)
 		}

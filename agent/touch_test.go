@@ -238,3 +238,72 @@ func TestContactless(t *testing.T) {
 		t.Errorf("%+v", e)
 	}
 }
+
+// TestStopWaiting has everybody who waits give up, by a hand that is not theirs. The key blinks on; who comes then shares the touch.
+func TestStopWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, k := touchRig(t)
+		if list := r.Touches(); len(list) != 0 {
+			t.Errorf("%+v", list)
+		}
+		one := r.named(t.Context(), "ssh")
+		r.await(api.EventTouchWanted)
+		two := r.named(t.Context(), "git")
+		r.await(api.EventTouchWanted)
+		list := r.Touches()
+		if len(list) != 1 || list[0].KeyLabel != "main" || list[0].Label != "GitHub:me" || len(list[0].Waiting) != 2 || list[0].Stop == nil {
+			t.Fatalf("%+v", list)
+		}
+		list[0].Stop()
+		for _, result := range []<-chan error{one, two} {
+			wantCode(t, <-result, api.CodeCanceled)
+		}
+		r.await(api.EventTouchDone)
+		if list := r.Touches(); len(list) != 0 {
+			t.Errorf("%+v", list)
+		}
+		three := r.named(t.Context(), "later")
+		if e := r.await(api.EventTouchWanted); len(e.Waiting) != 1 || len(r.Touches()) != 1 {
+			t.Errorf("%+v", e)
+		}
+		k.Touch()
+		if err := <-three; err != nil {
+			t.Error(err)
+		}
+		r.await(api.EventTouchDone)
+		list[0].Stop() // too late, and no harm
+		wantTraffic(t, k, "SELECT, CALCULATE")
+	})
+}
+
+// TestWhoGivesUpIsNotNamed: those who look at a blinking key are told that somebody has left, and when nobody waits any more.
+func TestWhoGivesUpIsNotNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, k := touchRig(t)
+		var cancels []context.CancelFunc
+		for _, name := range []string{"ssh", "git"} {
+			ctx, cancel := context.WithCancel(t.Context())
+			r.named(ctx, name)
+			r.await(api.EventTouchWanted)
+			cancels = append(cancels, cancel)
+		}
+		cancels[0]()
+		if e := r.await(api.EventTouchWanted); !slices.Equal(e.Waiting, []string{"git (uid 0, pid 0)"}) {
+			t.Errorf("%+v", e)
+		}
+		cancels[1]()
+		r.await(api.EventTouchDone)
+		k.Touch()
+		synctest.Wait()
+		for more := true; more; {
+			select {
+			case e := <-r.events:
+				if e.Kind == api.EventTouchDone || e.Kind == api.EventTouchWanted {
+					t.Errorf("told again: %+v", e)
+				}
+			default:
+				more = false
+			}
+		}
+	})
+}
