@@ -80,7 +80,7 @@ var banned = []ban{
 		why: "what strangers send over the bus can end a program that leaves all of it to godbus; ipc/line knows how, for those that speak on it (and a program that lives for one question, and has nothing to lose)"},
 	{from: []string{"*"}, but: []string{"agent"}, imports: []string{"agent/place"},
 		why: "a plan is made of what the agent knows, and carried out by it: everybody else asks the agent"},
-	{from: []string{"ipc/socket", "ipc/bus"}, imports: []string{"hw/*", "ledger", "config"},
+	{from: []string{"ipc/socket", "ipc/bus", "ipc/desktop"}, imports: []string{"hw/*", "ledger", "config"},
 		why: "the front door asks the agent, the only owner of mutable state"},
 	{from: []string{"ipc/client"}, imports: []string{"oath/*", "hw", "hw/*", "ledger", "config", "agent", "ipc/socket", "+"},
 		why: "other programs link it: the wire types, oath and the standard library are all it brings along"},
