@@ -27,11 +27,12 @@ func fullDisk(t *testing.T) (dir string, room func()) {
 		t.Skipf("cannot mount a small file system: run this test as root (%v)", err)
 	}
 	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
-	ballast := filepath.Join(dir, "ballast")
-	for path, size := range map[string]int{filepath.Join(dir, "backup.tar"): 4096, ballast: 1 << 20} {
-		if err := os.WriteFile(path, make([]byte, size), 0o600); err != nil && !errors.Is(err, syscall.ENOSPC) {
-			t.Fatal(err)
-		}
+	backup, ballast := filepath.Join(dir, "backup.tar"), filepath.Join(dir, "ballast")
+	if err := os.WriteFile(backup, make([]byte, 4096), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); !errors.Is(err, syscall.ENOSPC) {
+		t.Fatalf("a megabyte fits: %v", err)
 	}
 	return dir, func() {
 		if err := os.Remove(ballast); err != nil {
