@@ -46,7 +46,7 @@ var buildOnce, releaseOnce sync.Once
 func build(t testing.TB) string {
 	t.Helper()
 	buildOnce.Do(func() {
-		compile(t, built, raceFlags, "CGO_ENABLED=1", "./cmd/oathd", "./cmd/oathctl", "./cmd/oathctl-import", "./cmd/oathctl-export", "./cmd/oathctl-qr", "./cmd/oathctl-clip", "./cmd/oathctl-watch")
+		compile(t, built, raceFlags, "CGO_ENABLED=1", "./cmd/oathd", "./cmd/oathctl", "./cmd/oathctl-import", "./cmd/oathctl-export", "./cmd/oathctl-qr", "./cmd/oathctl-clip", "./cmd/oathctl-watch", "./cmd/oathctl-doctor")
 	})
 	return built
 }
@@ -56,7 +56,7 @@ func release(t testing.TB) string {
 	t.Helper()
 	releaseOnce.Do(func() {
 		compile(t, released, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=1", "./cmd/oathd")
-		compile(t, released, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0", "./cmd/oathctl", "./cmd/oathctl-import", "./cmd/oathctl-export", "./cmd/oathctl-qr", "./cmd/oathctl-clip", "./cmd/oathctl-watch")
+		compile(t, released, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0", "./cmd/oathctl", "./cmd/oathctl-import", "./cmd/oathctl-export", "./cmd/oathctl-qr", "./cmd/oathctl-clip", "./cmd/oathctl-watch", "./cmd/oathctl-doctor")
 	})
 	return released
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/oathd/oathd/ipc/api"
 )
 
-// Here are the documents of --json that are oathctl's own; most are the daemon's, from ipc/api. docs/json.md is made of the
+// Here are the documents of --json that are oathctl's own; most are the daemon's, from ipc/api, and one is oathctl-doctor's, from internal/kin. docs/json.md is made of the
 // comments of both (go test -run JSON -update), and a test holds every verb to it.
 
 // versions is the document of "oathctl version".

@@ -18,6 +18,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/oathd/oathd/internal/kin"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ipc/client"
 )
@@ -29,6 +30,7 @@ var printed = map[string][]any{
 	"code":                     {api.Code{}, copied{}},
 	"completion":               {script{}},
 	"coverage":                 {api.Coverage{}},
+	"doctor":                   {kin.Diagnosis{}},
 	"escrow backup":            {backupFile{}},
 	"escrow drill":             {api.EscrowDrill{}},
 	"escrow init":              {made{}},

@@ -40,7 +40,7 @@ func (h housed) Run() int {
 }
 
 var build = sync.OnceValue(func() error {
-	out, err := exec.Command("go", "build", "-o", house+"/", "../oathd", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-export", "../oathctl-clip").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", house+"/", "../oathd", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-export", "../oathctl-clip", "../oathctl-doctor").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("cannot build: %w\n%s", err, out)
 	}
@@ -57,7 +57,7 @@ func programs(t *testing.T) string {
 }
 
 var buildPlain = sync.OnceValue(func() error {
-	c := exec.Command("go", "build", "-o", filepath.Join(house, "plain")+"/", ".", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-export", "../oathctl-clip")
+	c := exec.Command("go", "build", "-o", filepath.Join(house, "plain")+"/", ".", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-export", "../oathctl-clip", "../oathctl-doctor")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build: %w\n%s", err, out)
