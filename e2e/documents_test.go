@@ -14,16 +14,17 @@ var (
 	shown = regexp.MustCompile("oathctl ([a-z]+)")
 	// verbRow is a line of the README's table of verbs: the verbs, what they do.
 	verbRow = regexp.MustCompile("(?m)^\\| (`[a-z][^|]*(?:\\\\\\|[^|]*)*) \\| ([^|]*(?:\\\\\\|[^|]*)*) \\|$")
-	command = regexp.MustCompile("`([a-z]+)")
+	// command is a verb in it, with those below it if there are any: `key adopt\\|label K`.
+	command = regexp.MustCompile("`([a-z]+)(?: \\[?([a-z]+(?:\\\\\\|[a-z]+)*))?")
 	flag    = regexp.MustCompile("`(--[a-z-]+)")
 )
 
 // TestDocumentedVerbs wants every verb in the documents, with the flags in the README's table, to be known to oathctl.
 func TestDocumentedVerbs(t *testing.T) {
-	help := func(verb string) string {
-		out, err := exec.Command(filepath.Join(build(t), "oathctl"), verb, "--help").CombinedOutput()
+	help := func(verb ...string) string {
+		out, err := exec.Command(filepath.Join(build(t), "oathctl"), append(verb, "--help")...).CombinedOutput()
 		if err != nil {
-			t.Errorf("the documents show oathctl %s: %v\n%s", verb, err, out)
+			t.Errorf("the documents show oathctl %q: %v\n%s", verb, err, out)
 		}
 		return string(out)
 	}
@@ -42,6 +43,9 @@ func TestDocumentedVerbs(t *testing.T) {
 		var texts string
 		for _, verb := range command.FindAllStringSubmatch(row[1], -1) {
 			texts += help(verb[1])
+			for _, below := range strings.FieldsFunc(verb[2], func(r rune) bool { return r == '\\' || r == '|' }) {
+				texts += help(verb[1], below)
+			}
 		}
 		for _, f := range flag.FindAllStringSubmatch(row[2], -1) {
 			if !strings.Contains(texts, f[1]) {

@@ -16,6 +16,7 @@ import (
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/hw/piv"
+	"github.com/oathd/oathd/hw/softkey"
 	"github.com/oathd/oathd/hw/ykoath"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ipc/client"
@@ -200,9 +201,17 @@ func (g *guarded) typed(name string) *oath.Secret {
 	return oath.TakeSecret(append([]byte(agePrefix), g.secrets[name]...))
 }
 
+// alike is a clone of a key: pcscd takes power away from the key itself while nobody uses it.
+func (g *guarded) alike(i int) *softkey.Key {
+	g.t.Helper()
+	k, err := g.keys[i].Clone()
+	g.must(err)
+	return k
+}
+
 // learnDerived keeps what a key derives from its password.
 func (g *guarded) learnDerived(password *oath.Secret) {
-	s, err := ykoath.Select(g.keys[1])
+	s, err := ykoath.Select(g.alike(1))
 	g.must(err)
 	g.keep(derived, bytes.Clone(ykoath.DeriveKey(password.Bytes(), s.Info().Salt).Bytes()))
 }
@@ -210,7 +219,7 @@ func (g *guarded) learnDerived(password *oath.Secret) {
 // learnManagement keeps the management key, which the key keeps behind the PIN.
 func (g *guarded) learnManagement() {
 	g.t.Helper()
-	card := hw.Link{Card: g.keys[0], MoreINS: 0xc0}
+	card := hw.Link{Card: g.alike(0), MoreINS: 0xc0}
 	var object []byte
 	for _, c := range []hw.Command{
 		hw.SelectCommand(piv.AID), {INS: 0x20, P2: 0x80, Data: g.secrets["PIN"]}, {INS: 0xcb, P1: 0x3f, P2: 0xff, Data: []byte("\x5c\x03\x5f\xc1\x09")},

@@ -133,7 +133,8 @@ func (c *client) one(account api.Account, terms ...string) string {
 func (d desk) copiedCode(issuer, name string) {
 	d.rig.t.Helper()
 	got := next(d.rig.t, d.screen.copied)
-	if want := expected(issuer, name, got.until.Add(-30*time.Second)); got.text != want || time.Until(got.until) > 30*time.Second || time.Until(got.until) < minLife-2*time.Second {
+	left := time.Until(got.until)
+	if want := expected(issuer, name, got.until.Add(-30*time.Second)); got.text != want || left > (30+minLife)*time.Second || left < (minLife-2)*time.Second {
 		d.rig.t.Errorf("copied %s until %v, want %s", got.text, got.until, want)
 	}
 }
