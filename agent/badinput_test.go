@@ -264,6 +264,24 @@ func TestSwappedRows(t *testing.T) {
 	}
 }
 
+// TestRestoreWhatIsGone: an account whose row somebody took out of the ledger's file is not left out without a word.
+func TestRestoreWhatIsGone(t *testing.T) {
+	s, fresh := filled(t)
+	gone := s.account("Mail:me").ID
+	if err := s.book.Observe(t.Context(), func(tx *ledger.Tx) error { return tx.DeleteEscrow(gone, string(escrow.Seed)) }); err != nil {
+		t.Fatal(err)
+	}
+	for _, accounts := range [][]string{nil, {"Mail:me"}, {"GitHub:me", "Mail:me"}} {
+		s.wantUnchanged(fmt.Sprint(accounts), fresh, func() error {
+			_, err := s.restore(api.RestoreRequest{To: []string{"new"}, Accounts: accounts})
+			return err
+		}, "Mail:me", api.CodeEscrow)
+	}
+	if report, err := s.restore(api.RestoreRequest{To: []string{"new"}, Accounts: []string{"GitHub:me"}}); err != nil || !report.Complete {
+		t.Errorf("%v, %+v", err, report)
+	}
+}
+
 // vault is the vault's text in the ledger.
 func (s *safe) vault() string {
 	s.t.Helper()

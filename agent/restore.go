@@ -34,6 +34,9 @@ func (a *Agent) Restore(ctx context.Context, who Caller, r api.RestoreRequest, s
 	if err := p.checkTargets(targets); err != nil {
 		return api.Report{}, err
 	}
+	if err := a.foresee(ctx, homes); err != nil {
+		return api.Report{}, err
+	}
 	o := opening{a: a, who: who, purpose: "restore to " + a.view.Load().labels(targets), opener: r.Opener, secret: secrets[0], steps: &p.steps}
 	return p.fromEscrow(ctx, o, homes, r.WaitSeconds)
 }
@@ -47,6 +50,34 @@ func (p *provision) checkTargets(targets []string) error {
 		}
 	}
 	return nil
+}
+
+// foresee finds out before anybody is asked for a PIN that a key could not take what is meant for it. The escrow says what its seeds are
+// for without being opened, the ledger what keys have answered for them.
+func (a *Agent) foresee(ctx context.Context, homes map[string][]string) error {
+	_, rows, err := a.payloads(ctx, slices.Sorted(maps.Keys(homes))...)
+	if err != nil {
+		return err
+	}
+	p := &provision{a: a}
+	for _, row := range rows {
+		if row.Entry.Kind != escrow.Seed {
+			continue
+		}
+		if err := p.take(row, nil, a.printsOfAccount(row.account), homes[row.account]); err != nil {
+			return err
+		}
+	}
+	if err := p.checkTaken(homes); err != nil {
+		return err
+	}
+	return p.check()
+}
+
+func (a *Agent) printsOfAccount(account string) prints {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return printsOf(a.book.seeds[a.book.accounts[account].Seed])
 }
 
 // restorable chooses the accounts, and to which of the keys each goes: to all, if they were named.
@@ -146,13 +177,36 @@ func (p *provision) fetch(ctx context.Context, o opening, homes map[string][]str
 		if err != nil {
 			return err
 		}
-		it := p.a.itemOf(row, seed, prints)
-		it.have, it.targets, it.wanted = p.a.copiesWith(prints), homes[row.account], len(homes[row.account])
-		p.items = append(p.items, it)
-		if hotp := it.account.Type == oath.HOTP; hotp && len(it.targets)+len(it.have) > 1 {
-			return refuse(api.CodeBadRequest, "leave it out, or remove it from where it is and name one key",
-				"cannot restore the HOTP account %s: its counter would be on several keys, and drift apart", it.account.Label())
+		if err := p.take(row, seed, prints, homes[row.account]); err != nil {
+			return err
 		}
+	}
+	return p.checkTaken(homes)
+}
+
+// take makes an item of what the escrow has, for some keys.
+func (p *provision) take(row payload, seed *oath.Secret, prints prints, keys []string) error {
+	it := p.a.itemOf(row, seed, prints)
+	it.have, it.targets, it.wanted = p.a.copiesWith(prints), keys, len(keys)
+	p.items = append(p.items, it)
+	if hotp := it.account.Type == oath.HOTP; hotp && len(it.targets)+len(it.have) > 1 {
+		return refuse(api.CodeBadRequest, "leave it out, or remove it from where it is and name one key",
+			"cannot restore the HOTP account %s: its counter would be on several keys, and drift apart", it.account.Label())
+	}
+	return nil
+}
+
+// checkTaken refuses to leave an account out without a word, because its row in the escrow is gone.
+func (p *provision) checkTaken(homes map[string][]string) error {
+	for _, account := range slices.Sorted(maps.Keys(homes)) {
+		if slices.ContainsFunc(p.items, func(it *item) bool { return it.id == account }) {
+			continue
+		}
+		label := account
+		if acc := p.a.view.Load().accounts[account]; acc != nil {
+			label = acc.Label()
+		}
+		return refuse(api.CodeEscrow, "somebody changed the ledger's file: go back to a backup", "cannot restore %s: its seed is no longer in the escrow", label)
 	}
 	return nil
 }

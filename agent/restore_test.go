@@ -131,6 +131,9 @@ func TestRestoreRefuses(t *testing.T) {
 				_, err := s.restore(test.req)
 				return err
 			}, "", test.code)
+			if slices.ContainsFunc(s.intact(), func(what string) bool { return strings.HasPrefix(what, "open the escrow") }) {
+				t.Error("the escrow was opened in vain")
+			}
 		})
 	}
 }
@@ -364,8 +367,15 @@ func TestVerifyWithoutTheLost(t *testing.T) {
 func TestRestoreTellsAllBeforeItEnds(t *testing.T) {
 	s := newSafe(t)
 	s.mustAdd(first)
+	s.fresh(3, "new")
+	rows, err := s.book.Escrow(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows[0].Ciphertext[len(rows[0].Ciphertext)-1] ^= 1
+	s.putRows(rows...)
 	ended, late := make(chan struct{}), make(chan bool, 1)
-	_, err := s.Restore(t.Context(), tester, api.RestoreRequest{Opener: withMain, To: []string{"main"}, Accounts: []string{"GitHub:me"}}, secrets(hwtest.FactoryPIN),
+	_, err = s.Restore(t.Context(), tester, api.RestoreRequest{Opener: withMain, To: []string{"new"}, Accounts: []string{"GitHub:me"}}, secrets(hwtest.FactoryPIN),
 		func(api.Step) {
 			select {
 			case <-ended:
@@ -375,7 +385,7 @@ func TestRestoreTellsAllBeforeItEnds(t *testing.T) {
 			}
 		})
 	close(ended)
-	wantCode(t, err, api.CodeExistsSame)
+	wantCode(t, err, api.CodeEscrow)
 	if <-late {
 		t.Error("a step was told after the end")
 	}
