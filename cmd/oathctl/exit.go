@@ -53,6 +53,7 @@ var statuses = map[api.ErrorCode]int{
 	api.CodeNoEscrow:      exitError,
 	api.CodeEscrow:        exitError,
 	api.CodePINBlocked:    exitLocked,
+	api.CodeAWS:           exitError,
 }
 
 // exitStatus returns the status that err stands for.

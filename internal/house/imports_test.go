@@ -17,11 +17,11 @@ import (
 // other, but for the arrows.
 var level = map[string]int{
 	"oath": 0, "oath/otpauth": 0,
-	"hw": 1, "hw/tlv": 1, "ipc/api": 1, "internal/sentry": 1, "internal/nearest": 1, "internal/ink": 1, "internal/kin": 1, "internal/roff": 1, "internal/confine": 1, "importer/qr": 1,
-	"hw/pcsc": 2, "hw/ykoath": 2, "hw/mgmt": 2, "hw/softkey": 2, "hw/vpcd": 2, "ledger": 2, "config": 2, "escrow": 2, "hw/piv": 2, "ipc/peer": 2, "ipc/line": 2, "ipc/search": 2, "importer": 2, "internal/picture": 2, "internal/words": 2,
+	"hw": 1, "hw/tlv": 1, "ipc/api": 1, "internal/sentry": 1, "internal/nearest": 1, "internal/ink": 1, "internal/roff": 1, "internal/confine": 1, "importer/qr": 1,
+	"hw/pcsc": 2, "hw/ykoath": 2, "hw/mgmt": 2, "hw/softkey": 2, "hw/vpcd": 2, "ledger": 2, "config": 2, "escrow": 2, "hw/piv": 2, "ipc/peer": 2, "ipc/line": 2, "ipc/search": 2, "importer": 2, "internal/picture": 2, "internal/words": 2, "internal/kin": 2,
 	"agent": 3, "agent/place": 3, "hw/hwtest": 3, "awsmfa/awstest": 3, "packaging": 3,
-	"ipc/socket": 4, "ipc/bus": 4, "ipc/desktop": 4, "ipc/client": 4,
-	"bench/socket": 5, "internal/screen": 5, "cmd/oathd": 5, "cmd/oathctl": 5, "cmd/oathctl-import": 5, "cmd/oathctl-qr": 5, "cmd/oathctl-grab": 5, "cmd/oathctl-export": 5, "cmd/oathctl-clip": 5, "cmd/oathctl-watch": 5, "cmd/oathctl-doctor": 5,
+	"ipc/socket": 4, "ipc/bus": 4, "ipc/desktop": 4, "ipc/client": 4, "awsmfa": 4,
+	"bench/socket": 5, "internal/screen": 5, "cmd/oathd": 5, "cmd/oathctl": 5, "cmd/oathctl-import": 5, "cmd/oathctl-qr": 5, "cmd/oathctl-grab": 5, "cmd/oathctl-export": 5, "cmd/oathctl-clip": 5, "cmd/oathctl-watch": 5, "cmd/oathctl-doctor": 5, "cmd/oathctl-aws": 5,
 }
 
 // arrows are the imports on one level that are meant.
@@ -88,6 +88,10 @@ var banned = []ban{
 		why: "the client starts in a millisecond and runs where libpcsclite is absent"},
 	{from: []string{"*"}, but: []string{"cmd/oathctl-watch"}, imports: []string{"charm.land/*", "github.com/charmbracelet/*"},
 		why: "a user interface costs whoever links it a millisecond at each start"},
+	{from: []string{"*"}, but: []string{"awsmfa"}, imports: []string{"github.com/aws/*"}, tests: true,
+		why: "the SDK reaches out to the network and costs whoever links it milliseconds: only what oathctl-aws is made of may have it"},
+	{from: []string{"*"}, but: []string{"cmd/oathctl-aws"}, imports: []string{"awsmfa"},
+		why: "the daemon has no network, and oathctl starts in a millisecond"},
 	{from: []string{"*"}, but: testSupport, imports: append([]string{"testing", "testing/*"}, testSupport...),
 		why: "what tests need does not belong into a program"},
 	{from: []string{"*"}, imports: []string{"math/rand", "math/rand/v2"},

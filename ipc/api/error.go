@@ -38,6 +38,7 @@ const (
 	CodeNoEscrow      ErrorCode = "no_escrow"      // there is no escrow, or the account is not in it
 	CodeEscrow        ErrorCode = "escrow"         // the escrow or a backup is damaged, tampered with, or too new
 	CodePINBlocked    ErrorCode = "pin_blocked"    // the PIN has one try left, or none
+	CodeAWS           ErrorCode = "aws"            // AWS refuses, or cannot be reached
 )
 
 // Error is an error as it travels: for programs by Code, for people by Message ("cannot …: …") and Hint (the next step).
