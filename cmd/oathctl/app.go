@@ -112,7 +112,7 @@ func (a *app) keyCommands() []*cobra.Command {
 }
 
 func (a *app) otherCommands() []*cobra.Command {
-	return []*cobra.Command{a.logCommand(), a.eventsCommand(), a.doctorCommand(), a.versionCommand(), a.completionCommand(), a.bashCommand(), a.watchCommand()}
+	return []*cobra.Command{a.logCommand(), a.eventsCommand(), a.doctorCommand(), a.versionCommand(), a.completionCommand(), a.bashCommand(), a.watchCommand(), a.awsCommand()}
 }
 
 // group is a verb that is nothing without a second one. Cobra alone would answer a misspelled second

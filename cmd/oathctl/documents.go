@@ -65,6 +65,24 @@ type exportFile struct {
 	File      string `json:"file"`
 }
 
+// awsPaired is the document of "oathctl aws pair", behind its steps.
+type awsPaired struct {
+	Report api.Report `json:"report"`
+	// Code has both codes; it is missing where no key has proved its copy.
+	Code *api.Code `json:"code,omitempty"`
+}
+
+// awsProfile is the document of "oathctl aws setup".
+type awsProfile struct {
+	// File is where the profile is, Profile what it is called.
+	File    string `json:"file"`
+	Profile string `json:"profile"`
+	// Change are the lines that go and come, with "-" and "+" before them, and those around them; none if all was there.
+	Change []string `json:"change,omitempty"`
+	// Written says that the change was made.
+	Written bool `json:"written"`
+}
+
 // runbookText is the document of "oathctl runbook".
 type runbookText struct {
 	Account string `json:"account"`

@@ -27,6 +27,12 @@ import (
 var printed = map[string][]any{
 	"accounts":                 {api.Accounts{}},
 	"add":                      {api.Line{}},
+	"aws coverage":             {kin.AWSCoverage{}},
+	"aws credentials":          {kin.AWSCredentials{}},
+	"aws enroll":               {api.Line{}, kin.AWSEnrolled{}},
+	"aws pair":                 {api.Line{}, awsPaired{}},
+	"aws resync":               {kin.AWSEnrolled{}},
+	"aws setup":                {awsProfile{}},
 	"code":                     {api.Code{}, copied{}},
 	"completion":               {script{}},
 	"coverage":                 {api.Coverage{}},
@@ -71,7 +77,7 @@ var printed = map[string][]any{
 }
 
 // silent are the verbs that print no document: they show something, are the shells', or are nothing without a verb behind them.
-var silent = []string{"", "help", "watch", "__bash", "key", "password", "softkey", "escrow"}
+var silent = []string{"", "help", "watch", "__bash", "key", "password", "softkey", "escrow", "aws"}
 
 // verbs are all that can be run, by their whole names.
 func verbs() []string {

@@ -66,7 +66,7 @@ type value struct{ name, text, about string }
 func newReference(t *testing.T) *reference {
 	t.Helper()
 	r := &reference{t: t, types: map[string]string{}, fields: map[string]string{}, values: map[string][]value{}}
-	for _, pattern := range []string{"../../ipc/api/*.go", "../../internal/kin/doctor.go", "documents.go"} {
+	for _, pattern := range []string{"../../ipc/api/*.go", "../../internal/kin/aws.go", "../../internal/kin/doctor.go", "documents.go"} {
 		files, err := filepath.Glob(pattern)
 		if err != nil || files == nil {
 			t.Fatalf("%s: %v", pattern, err)

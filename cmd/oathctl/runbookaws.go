@@ -21,6 +21,7 @@ var awsFacts = []fact{
 	{"telephone", "the number that AWS has, and who answers it: AWS calls, and wants six digits keyed in"},
 	{"account number", "twelve digits: support asks for them"},
 	{"account holder", "the name and address that AWS has: support may want notarized papers"},
+	{"last confirmed", "the day on which you last saw that the e-mail address and the telephone are right, e.g. 2026-11-30"},
 }
 
 // awsIAM in a runbook says that it is no root user's: an administrator can take an IAM user's device away.

@@ -10,13 +10,13 @@ import (
 func TestMissingFacts(t *testing.T) {
 	root := api.Account{Issuer: "Amazon Web Services", Name: "root-account-mfa-device@123456789012"}
 	short := api.Account{Issuer: "AWS", Name: "root of the shop"}
-	all := "Root password: in the safe\n  root e-mail: aws@example.org, Ann\r\ntelephone: 1\naccount holder: x\n"
+	all := "Root password: in the safe\n  root e-mail: aws@example.org, Ann\r\ntelephone: 1\nlast confirmed: today\naccount holder: x\n"
 	for name, test := range map[string]struct {
 		account api.Account
 		text    string
 		want    []string
 	}{
-		"nothing":                 {root, "", []string{"root password", "root e-mail", "telephone", "account holder"}},
+		"nothing":                 {root, "", []string{"root password", "root e-mail", "telephone", "account holder", "last confirmed"}},
 		"a name without a number": {short, all, []string{"account number"}},
 		"all":                     {root, all, nil},
 		"an empty line of it":     {root, all[:len(all)-2] + "\n", []string{"account holder"}},

@@ -40,7 +40,7 @@ func (h housed) Run() int {
 }
 
 var build = sync.OnceValue(func() error {
-	out, err := exec.Command("go", "build", "-o", house+"/", "../oathd", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-export", "../oathctl-clip", "../oathctl-doctor").CombinedOutput()
+	out, err := exec.Command("go", "build", "-o", house+"/", "../oathd", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-export", "../oathctl-clip", "../oathctl-doctor", "../oathctl-aws").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("cannot build: %w\n%s", err, out)
 	}
@@ -57,7 +57,7 @@ func programs(t *testing.T) string {
 }
 
 var buildPlain = sync.OnceValue(func() error {
-	c := exec.Command("go", "build", "-o", filepath.Join(house, "plain")+"/", ".", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-export", "../oathctl-clip", "../oathctl-doctor")
+	c := exec.Command("go", "build", "-o", filepath.Join(house, "plain")+"/", ".", "../oathctl-import", "../oathctl-qr", "../oathctl-grab", "../oathctl-export", "../oathctl-clip", "../oathctl-doctor", "../oathctl-aws")
 	c.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("cannot build: %w\n%s", err, out)
@@ -84,6 +84,7 @@ func plainPrograms(t *testing.T) string {
 //	totp SECRET ARG...   the last output is the code that "oathtool ARG... SECRET" computes
 //	uris N FILE          writes a file of N accounts
 //	different FILE...    no line is in them twice
+//	atAWS USER...        starts a stand-in of AWS, with a profile for each user, and a file USER.uri for what its console shows
 func TestScripts(t *testing.T) {
 	requireProgram(t, "oathtool", "oathtool")
 	requireProgram(t, "zbarimg", "zbar-tools")
@@ -117,7 +118,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: joined(escrowCommands, map[string]func(*testscript.TestScript, bool, []string){
 			"daemon": scriptDaemon, "stopd": scriptStop, "adopted": scriptAdopted, "status": scriptStatus, "totp": scriptTOTP, "uris": scriptURIs,
-			"different": scriptDifferent,
+			"different": scriptDifferent, "atAWS": scriptAWS(t),
 		}),
 	})
 }
