@@ -46,9 +46,22 @@ var buildOnce, releaseOnce sync.Once
 func build(t testing.TB) string {
 	t.Helper()
 	buildOnce.Do(func() {
-		compile(t, built, raceFlags, "CGO_ENABLED=1", "./cmd/oathd", "./cmd/oathctl", "./cmd/oathctl-import", "./cmd/oathctl-export", "./cmd/oathctl-qr", "./cmd/oathctl-clip", "./cmd/oathctl-watch", "./cmd/oathctl-doctor")
+		compile(t, built, raceFlags, "CGO_ENABLED=1", append(clients(t), "./cmd/oathd")...)
 	})
 	return built
+}
+
+// clients are oathctl and its kin.
+func clients(t testing.TB) []string {
+	t.Helper()
+	found, err := filepath.Glob("../cmd/oathctl*")
+	if err != nil || len(found) < 2 {
+		t.Fatalf("the programs are %q, %v", found, err)
+	}
+	for i := range found {
+		found[i] = "./cmd/" + filepath.Base(found[i])
+	}
+	return found
 }
 
 // release makes the programs as scripts/build does and returns their directory.
@@ -56,7 +69,7 @@ func release(t testing.TB) string {
 	t.Helper()
 	releaseOnce.Do(func() {
 		compile(t, released, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=1", "./cmd/oathd")
-		compile(t, released, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0", "./cmd/oathctl", "./cmd/oathctl-import", "./cmd/oathctl-export", "./cmd/oathctl-qr", "./cmd/oathctl-clip", "./cmd/oathctl-watch", "./cmd/oathctl-doctor")
+		compile(t, released, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0", clients(t)...)
 	})
 	return released
 }
