@@ -1,5 +1,6 @@
 // Command oathctl-clip puts what it reads from standard input into the clipboard, and takes it out again at a given moment
-// unless something else is in there by then. oathctl and oathctl-watch start it for a code that is copied.
+// unless something else is in there by then. oathctl and oathctl-watch start it for a code that is copied, and oathd for one that
+// somebody has searched for on the desktop.
 //
 // It is a program of its own because somebody has to wait for that moment: a small process without a terminal, which
 // gets the code by a pipe, so that it stands in no argument and no environment.
@@ -36,9 +37,10 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	flags := flag.NewFlagSet("oathctl-clip", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	until := flags.Int64("until", 0, "when the text is to be taken out of the clipboard, in Unix seconds; 0 is never")
+	session := flags.Bool("session", false, "copy in the session that is on the screen, wherever this was started")
 	clear := flags.String("clear", "", "wait until then, and take it out with this tool")
 	if err := flags.Parse(args); err != nil || flags.NArg() > 0 {
-		return errors.New("usage: oathctl-clip [-until SECONDS] < TEXT")
+		return errors.New("usage: oathctl-clip [-session] [-until SECONDS] < TEXT")
 	}
 	text, err := io.ReadAll(io.LimitReader(in, maxText+1))
 	switch {
@@ -49,7 +51,11 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	case *clear != "":
 		return clearAt(time.Unix(*until, 0), *clear, text)
 	}
-	used, err := copyText(text)
+	ways := tools
+	if *session {
+		ways = enterSession(context.Background())
+	}
+	used, err := copyText(text, ways)
 	if err != nil {
 		return err
 	}

@@ -66,10 +66,10 @@ func named(name string) (tool, error) {
 	return tools[i], nil
 }
 
-// copyText puts text into the clipboard with the first tool that can.
-func copyText(text []byte) (tool, error) {
+// copyText puts text into the clipboard with the first of the ways that can.
+func copyText(text []byte, ways []tool) (tool, error) {
 	var failures []string
-	for _, t := range tools {
+	for _, t := range ways {
 		if t.needs != "" && os.Getenv(t.needs) == "" {
 			continue
 		}
@@ -78,6 +78,9 @@ func copyText(text []byte) (tool, error) {
 			return t, nil
 		}
 		failures = append(failures, err.Error())
+	}
+	if len(failures) == 0 {
+		return tool{}, errors.New("cannot copy: no desktop is known")
 	}
 	return tool{}, fmt.Errorf("cannot copy: %s", strings.Join(failures, "; "))
 }

@@ -206,7 +206,7 @@ func TestSecretHint(t *testing.T) {
 			dir := fakeTool(t, "wl-copy", test.script)
 			t.Setenv("PATH", dir+":/usr/bin:/bin")
 			t.Setenv("WAYLAND_DISPLAY", "wayland-9")
-			used, err := copyText([]byte("755224"))
+			used, err := copyText([]byte("755224"), tools)
 			args, _ := os.ReadFile(filepath.Join(dir, "args"))
 			text, _ := os.ReadFile(filepath.Join(dir, "wl-copy.text"))
 			if err != nil || used.name != "wl-copy" || string(args) != test.args || string(text) != "755224" {

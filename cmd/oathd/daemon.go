@@ -66,7 +66,7 @@ func (d *oathd) assemble(ctx context.Context, c config.Config) error {
 		return err
 	}
 	front.Agent = d.agent
-	if d.bus, err = bus.New(bus.Options{Agent: d.agent, Address: c.DBus, StopTimeout: c.StopTimeout, Log: d.log}); err != nil {
+	if d.bus, err = bus.New(bus.Options{Agent: d.agent, Search: searchOf(c, nobody{}), Address: c.DBus, StopTimeout: c.StopTimeout, Log: d.log}); err != nil {
 		return err
 	}
 	return d.listen(c, front)

@@ -22,11 +22,20 @@ type Copied struct {
 // Copy has oathctl-clip put text into the clipboard, to be taken out at the moment until. The program gets it by a
 // pipe: arguments and environments are for everybody to read.
 func Copy(ctx context.Context, text string, until time.Time) (Copied, error) {
+	return runClip(ctx, text, until)
+}
+
+// CopyInSession is Copy for a program that has no desktop and no terminal of its own: the session that is on the screen gets it.
+func CopyInSession(ctx context.Context, text string, until time.Time) (Copied, error) {
+	return runClip(ctx, text, until, "-session")
+}
+
+func runClip(ctx context.Context, text string, until time.Time, flags ...string) (Copied, error) {
 	path, err := Find("oathctl-clip")
 	if err != nil {
 		return Copied{}, err
 	}
-	c := exec.CommandContext(ctx, path, "-until", strconv.FormatInt(until.Unix(), 10))
+	c := exec.CommandContext(ctx, path, append(flags, "-until", strconv.FormatInt(until.Unix(), 10))...)
 	var out, complaint bytes.Buffer
 	c.Stdin, c.Stdout, c.Stderr = strings.NewReader(text), &out, &complaint
 	if err := c.Run(); err != nil {
