@@ -19,8 +19,8 @@ const (
 	// minLetters is how many letters a word must have before strangers to this program, who search for something else, are shown
 	// accounts.
 	minLetters = 3
-	// maxText bounds what is looked through of an account, in bytes: a name on a key has 64 at most, and there is an alias.
-	maxText = 160
+	// maxText bounds what is looked through of an account, in bytes: a name on a key has 64 at most, and an alias may be an ARN.
+	maxText = 256
 	// maxPlaces bounds how often a term is looked for in one account.
 	maxPlaces = 4
 )
