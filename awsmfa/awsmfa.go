@@ -44,9 +44,9 @@ type AWS struct {
 	clock   *clock
 	// within are the profiles that are being used, by those who started us too.
 	within []string
-	config  aws.Config
-	iam     *iam.Client
-	sts     *sts.Client
+	config aws.Config
+	iam    *iam.Client
+	sts    *sts.Client
 }
 
 // Open finds the credentials of a profile, "" for those that the AWS CLI would take. What happens on the way is told to tell,

@@ -59,7 +59,7 @@ func (o *obtaining) name(what string) string {
 	case "lock":
 		return entryName(what, c.own.AccessKeyID, endpoint)
 	case "session":
-		return entryName(what, c.own.AccessKeyID, endpoint, c.device)
+		return entryName(what, c.own.AccessKeyID, endpoint, c.device, o.sessionLife())
 	}
 	return entryName(what, c.own.AccessKeyID, endpoint, c.device, c.roles, c.lifetime, o.asked.Direct)
 }
@@ -115,16 +115,21 @@ func (o *obtaining) findDevice(ctx context.Context) error {
 	return err
 }
 
-// opened is a session for roles, or the one that is asked for.
-func (o *obtaining) opened(ctx context.Context) (aws.Credentials, error) {
+// sessionLife is how long the session lives that opens the roles, or that is asked for.
+func (o *obtaining) sessionLife() time.Duration {
 	if len(o.chain.roles) == 0 {
-		return o.session(ctx, o.chain.own, o.chain.device, o.chain.lifetime)
+		return o.chain.lifetime
 	}
+	return usualSession
+}
+
+// opened is a session for roles, or the one that is asked for: where both live for as long, one does for all.
+func (o *obtaining) opened(ctx context.Context) (aws.Credentials, error) {
 	name := o.name("session")
 	if found, ok := o.cache.load(name); ok && !o.asked.Anew {
 		return credentials(found), nil
 	}
-	got, err := o.session(ctx, o.chain.own, o.chain.device, usualSession)
+	got, err := o.session(ctx, o.chain.own, o.chain.device, o.sessionLife())
 	if err == nil {
 		o.keep(name, got)
 	}

@@ -69,10 +69,10 @@ func TestSession(t *testing.T) {
 	}
 }
 
-// One code opens a session, and that all roles, one after the other.
+// One code opens a session, which may be asked for by itself, and that all roles, one after the other.
 func TestRoles(t *testing.T) {
 	r := roleRig(t)
-	for profile, want := range map[string]time.Duration{"deploy": time.Hour, "admin": time.Hour, "long": 2 * time.Hour} {
+	for profile, want := range map[string]time.Duration{"deploy": time.Hour, "admin": time.Hour, "long": 2 * time.Hour, "alice": 12 * time.Hour} {
 		got, err := r.obtain(profile, kin.AWSObtain{})
 		if err != nil || time.Until(got.Expiration).Round(time.Minute) != want {
 			t.Errorf("%s: %+v, %v", profile, got, err)
@@ -185,7 +185,7 @@ func TestCredentialsRefused(t *testing.T) {
 	_, err = r.obtain("bob", kin.AWSObtain{Seconds: 60})
 	wantError(t, err, api.CodeBadRequest, "15m0s to 36h0m0s")
 	r.keys.silent = &api.Error{Code: api.CodeKeyAbsent, Message: "cannot give a code: it is on daily"}
-	_, err = r.obtain("bob", kin.AWSObtain{})
+	_, err = r.obtain("bob", kin.AWSObtain{Anew: true})
 	wantError(t, err, api.CodeKeyAbsent, "it is on daily")
 	t.Setenv(profiles, "bob")
 	_, err = Open(t.Context(), "bob", r.keys, func(kin.AWSLine) {})
@@ -211,7 +211,7 @@ func TestCache(t *testing.T) {
 			sealedFiles++
 		}
 	}
-	if sealedFiles != 1 {
+	if sealedFiles != 2 { // what the profile stands for, and the session, which may open roles
 		t.Errorf("%d files", sealedFiles)
 	}
 	c, name := openCache(), entryName("test", t.Name())

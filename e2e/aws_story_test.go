@@ -50,7 +50,12 @@ func story(t *testing.T) {
 	for range 2 { // the second time, oathctl has a session
 		aws.isAlice(t, work...)
 	}
-	aws.took(t, 1)
+	aws.configure(t, "%s\n[profile admin]\nrole_arn = %s\nsource_profile = default\n", read(t, aws.configFile()), aws.ARN("role/admin"))
+	aws.oathctl(t, s, "aws", "setup", "--profile", "admin", "--as", "boss", "--yes")
+	if who := aws.must(t, append(slices.Clone(whoAmI), "--profile", "boss")...); !strings.Contains(who, ":assumed-role/admin/") {
+		t.Errorf("the role is %s", who)
+	}
+	aws.took(t, 1) // the session that alice has opens the role
 
 	s.bay.Remove(s.keys["daily"])
 	s.settle()

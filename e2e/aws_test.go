@@ -54,10 +54,12 @@ func newCloud(t *testing.T, o awstest.Options) *cloud {
 // awsProgram is Debian's.
 const awsProgram = "/usr/bin/aws"
 
+func (c *cloud) configFile() string { return filepath.Join(c.home, ".aws/config") }
+
 // configure writes ~/.aws/config.
 func (c *cloud) configure(t testing.TB, format string, arguments ...any) {
 	t.Helper()
-	write(t, filepath.Join(c.home, ".aws/config"), fmt.Appendf(nil, format, arguments...))
+	write(t, c.configFile(), fmt.Appendf(nil, format, arguments...))
 }
 
 // run runs a program in this world.
