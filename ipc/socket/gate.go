@@ -141,6 +141,26 @@ func (g *gate) sweep() {
 	}
 }
 
+// settle waits until no connection has a request, or is so new that its first one may be on the way, and no longer than limit.
+func (g *gate) settle(limit time.Duration) {
+	tick := time.NewTicker(grace / 20)
+	defer tick.Stop()
+	for end := uptime() + limit; g.busy() && uptime() < end; {
+		<-tick.C
+	}
+}
+
+func (g *gate) busy() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for c := range g.conns {
+		if since := c.idleSince(); since == working || uptime()-since < grace {
+			return true
+		}
+	}
+	return false
+}
+
 // close ends the sweeping, and every connection that has no request.
 func (g *gate) close() {
 	g.sweeper.Stop()

@@ -48,7 +48,9 @@ type Server struct {
 	// again answers requests that came before, byte by byte; nil where there is nothing of that kind.
 	again       func(raw []byte) []byte
 	stopTimeout time.Duration
-	log         *slog.Logger
+	// farewell is how long requests under way may take once Serve is to end.
+	farewell time.Duration
+	log      *slog.Logger
 }
 
 // New returns a server for one door.
@@ -69,7 +71,7 @@ func New(o Options) *Server {
 }
 
 func newServer(o Options, routes []route) *Server {
-	s := &Server{mux: http.NewServeMux(), gate: newGate(), stopTimeout: o.StopTimeout, log: o.Log}
+	s := &Server{mux: http.NewServeMux(), gate: newGate(), stopTimeout: o.StopTimeout, farewell: grace, log: o.Log}
 	for _, r := range routes {
 		s.mux.HandleFunc(r.pattern, s.serve(r.handle))
 	}
@@ -77,13 +79,16 @@ func newServer(o Options, routes []route) *Server {
 	return s
 }
 
-// Serve answers requests until ctx ends. It then takes no new ones, cancels those under way, and returns
-// when they have ended, or when StopTimeout is over. It closes l.
+// Serve answers requests until ctx ends. It then takes no new connections, gives who is connected a moment, so that nobody who asks
+// while the daemon is restarted goes away without an answer, cancels what is under way, and returns when that has ended, or when
+// StopTimeout is over. It closes l.
 func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
+	requests, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
 	// It has no timeouts: the gate and the connections see to them, with far fewer timers.
 	server := &http.Server{
 		Handler:        http.HandlerFunc(s.guarded),
-		BaseContext:    func(net.Listener) context.Context { return ctx },
+		BaseContext:    func(net.Listener) context.Context { return requests },
 		ConnContext:    withConn,
 		ConnState:      s.gate.changed,
 		ErrorLog:       slog.NewLogLogger(s.log.Handler(), slog.LevelWarn),
@@ -98,8 +103,11 @@ func (s *Server) Serve(ctx context.Context, l *net.UnixListener) error {
 		return fmt.Errorf("cannot serve %s: %w", l.Addr(), err)
 	case <-ctx.Done():
 	}
-	s.shutDown(server)
+	_ = l.Close()
 	<-ended
+	s.gate.settle(s.farewell)
+	cancel()
+	s.shutDown(server)
 	return nil
 }
 

@@ -16,6 +16,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/oathd/oathd/agent"
 	"github.com/oathd/oathd/ipc/api"
@@ -134,6 +135,37 @@ func TestShutdownCancelsRequests(t *testing.T) {
 	}
 	if _, err := os.Lstat(d.path); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
+// TestShutdownAnswersWhoIsConnected wants a request to be answered that arrives just after the daemon was told to end, on a connection
+// that it had taken: with a service manager's socket, the next daemon would never see it.
+func TestShutdownAnswersWhoIsConnected(t *testing.T) {
+	begun, release := make(chan struct{}), make(chan struct{})
+	path, l := listenOn(t)
+	server := newServer(quiet, []route{hello, waits(begun, release, nil)})
+	server.farewell = patience
+	d := serveOn(t, l, path, server)
+	go d.do("GET", "/v1/wait", nil) // keeps the door in its frame
+	await(t, "the request", begun)
+	late := d.dial()
+	if status, _ := d.do("GET", "/v1/hello", nil); status != 200 { // a later connection, so the other one is taken too
+		t.Fatalf("status %d", status)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- d.stop() }()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for _, err := os.Lstat(path); err == nil; _, err = os.Lstat(path) {
+		<-tick.C
+	}
+	fmt.Fprint(late, "GET /v1/hello HTTP/1.1\r\nHost: oathd\r\n\r\n")
+	if status, body := d.answerOn(late); status != 200 {
+		t.Errorf("status %d: %s", status, body)
+	}
+	close(release)
+	if err := <-ended; err != nil {
+		t.Errorf("Serve returned %v", err)
 	}
 }
 
