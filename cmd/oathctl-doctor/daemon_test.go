@@ -120,7 +120,7 @@ func TestNoProgram(t *testing.T) {
 	t.Setenv("PATH", bin)
 	s.want("program", kin.VerdictBroken, "oathd is not installed", "install the package oathd")
 	for script, want := range map[string][2]string{
-		"echo 'oathd: error while loading shared libraries: libpcsclite.so.1: cannot open shared object file' >&2; exit 127": {"oathd cannot start", "sudo apt install libpcsclite1"},
+		"echo 'oathd: error while loading shared libraries: libpcsclite.so.1: cannot open shared object file' >&2; exit 127": {"oathd cannot start", "libpcsclite1 (Fedora: "},
 		"echo cake":      {"cannot use what " + bin + "/oathd says", "oathd check"},
 		"kill -KILL $$":  {"killed", "oathd check"},
 		"exec sleep 600": {"cannot wait for " + bin + "/oathd", "oathd check"},
