@@ -103,10 +103,19 @@ func (f *found) about() string {
 	if f.fate == fateThere && f.report.Escrow {
 		parts = append(parts, "its seed goes into the escrow")
 	}
-	if f.reason != "" {
-		parts = append(parts, f.reason)
+	if reason := f.because(); reason != "" {
+		parts = append(parts, reason)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// because is the reason for what would become of an account. What is impossible has to be looked for in its file, and may have no
+// name to be found by.
+func (f *found) because() string {
+	if f.fate != fateImpossible {
+		return f.reason
+	}
+	return fmt.Sprintf("entry %d of %s: %s", f.number, f.file, f.reason)
 }
 
 // keys names the keys that have an account or would get it.
