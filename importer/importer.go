@@ -83,6 +83,7 @@ var (
 	ErrPassword       = errors.New("the password is wrong, or the file is damaged")
 	ErrPasswordNeeded = errors.New("it is encrypted and needs a password")
 	ErrLimit          = errors.New("it asks for too much")
+	ErrNone           = errors.New("there is no account in it")
 )
 
 // maxEntries is how many entries an export may have: more than anybody has accounts, and few enough for them to take
@@ -122,7 +123,7 @@ func read(data []byte, o Options, l limits) (Export, error) {
 		return Export{}, err
 	}
 	if len(in.data) == 0 {
-		return Export{}, errors.New("cannot read the export: it is empty")
+		return Export{}, fmt.Errorf("cannot read the export: %w, it is empty", ErrNone)
 	}
 	if len(list) > 1 {
 		return readAnyOf(list, in)

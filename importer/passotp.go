@@ -1,6 +1,6 @@
 package importer
 
-import "errors"
+import "fmt"
 
 // passOTP is the decrypted content of a pass entry: a password, and an otpauth URI in one of the other
 // lines (pass-otp, README.md). What else is in it is the owner's, and not read.
@@ -21,7 +21,7 @@ func readPass(in *input) ([]Entry, error) {
 		}
 	}
 	if len(entries) == 0 {
-		return nil, errors.New("no line in it is an otpauth URI")
+		return nil, fmt.Errorf("%w: no line in it is an otpauth URI", ErrNone)
 	}
 	return entries, nil
 }

@@ -70,7 +70,7 @@ func run(side kin.ImportSide, format string) int {
 	if err == nil {
 		err = side.Found(found)
 	} else {
-		err = side.Failed(kin.ImportError{Message: err.Error(), Hint: hint(err)})
+		err = side.Failed(kin.ImportError{Message: err.Error(), Hint: hint(err), None: errors.Is(err, importer.ErrNone)})
 	}
 	if err != nil {
 		return 1 // nobody listens any more

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -144,6 +145,23 @@ func TestPicture(t *testing.T) {
 	_, err = kin.Import(t.Context(), file(t, picture(t, "https://example.com")), "", noPassword(t))
 	if err == nil || err.Error() != "it shows 1 QR code, none with an account" {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestPartOfBatch reads a picture of one of the QR codes over which Google Authenticator divides its accounts, and says which it is.
+func TestPartOfBatch(t *testing.T) {
+	installed(t)
+	text, err := os.ReadFile("../../importer/testdata/google_batch1.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := kin.Import(t.Context(), file(t, picture(t, strings.TrimSpace(string(text)))), "", noPassword(t))
+	if err != nil || len(found.Entries) != 1 || found.Entries[0].Name != "alice" {
+		t.Fatalf("%v, %s", err, words(found))
+	}
+	defer found.Wipe()
+	if want := []kin.ImportedBatch{{ID: 99, Size: 3, Indexes: []int{0}}}; !reflect.DeepEqual(found.Batches, want) {
+		t.Errorf("%+v, want %+v", found.Batches, want)
 	}
 }
 

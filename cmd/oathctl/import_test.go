@@ -276,13 +276,41 @@ func TestImportPasswordStore(t *testing.T) {
 		t.Error("what git keeps was imported")
 	}
 
-	// A file that gpg cannot decrypt is named.
+	// A file that gpg cannot decrypt is named, and does not keep the others from it.
 	broken := filepath.Join(store, "broken.gpg")
 	if err := os.WriteFile(broken, []byte("not encrypted"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c = w.start(t, "", "import", "-n", store)
-	c.expect(t, "oathctl: cannot decrypt "+broken+": ")
+	w.start(t, "", "import", "-n", store).finish(t, exitPartly, "cannot decrypt "+broken+": ", `hint: "gpg --decrypt`, "GitHub:alice", "Mail:alice")
+	alone := t.TempDir()
+	if err := os.Rename(broken, filepath.Join(alone, "broken.gpg")); err != nil {
+		t.Fatal(err)
+	}
+	c = w.start(t, "", "import", "-n", alone)
+	c.expect(t, "oathctl: cannot decrypt "+filepath.Join(alone, "broken.gpg")+": ")
 	c.expect(t, `hint: "gpg --decrypt`)
 	c.finish(t, exitUsage)
+}
+
+// Who says no to gpg is not asked for the next file.
+func TestImportPasswordStoreDeclined(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	store, bin := t.TempDir(), t.TempDir()
+	for _, name := range []string{"one.gpg", "two.gpg"} {
+		if err := os.WriteFile(filepath.Join(store, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gpg := "#!/bin/sh\necho asked >>\"$0.asked\"\necho 'gpg: decryption failed: Operation cancelled' >&2\nexit 2\n"
+	if err := os.WriteFile(filepath.Join(bin, "gpg"), []byte(gpg), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	w.env[0] = "PATH=" + bin + ":" + strings.TrimPrefix(w.env[0], "PATH=")
+	c := w.start(t, "", "import", "-n", store)
+	c.expect(t, "oathctl: cannot decrypt "+filepath.Join(store, "one.gpg")+": you said no")
+	c.finish(t, exitError)
+	if asked, err := os.ReadFile(filepath.Join(bin, "gpg.asked")); err != nil || string(asked) != "asked\n" {
+		t.Errorf("%q, %v", asked, err)
+	}
 }

@@ -185,36 +185,52 @@ func (r *reading) password(ctx context.Context, name string, n int) (*oath.Secre
 	return r.a.term.askSecret(ctx, "Password of "+name+" (not shown):")
 }
 
-// store reads a password store: a directory of files that GnuPG decrypts (pass(1)). The plain text goes from gpg to the confined
-// reader in memory; files without a one-time code are left out.
+// store reads a password store: a directory of files that GnuPG decrypts (pass(1)). Files without a one-time code are left out; one
+// that cannot be read, perhaps because it is encrypted for somebody else, does not keep the others from it.
 func (r *reading) store(ctx context.Context, dir string) error {
 	files, err := encrypted(dir)
 	if err != nil {
 		return badInput("", "cannot import %s: %w", dir, err)
 	}
-	format, without := r.p.o.format, 0
-	if format == "" {
-		format = "pass-otp"
-	}
+	without, failed := 0, []importedFile(nil)
 	for _, path := range files {
-		plain, err := decrypt(ctx, path)
-		if err != nil {
+		switch err := r.stored(ctx, path); {
+		case ctx.Err() != nil || api.CodeOf(err) == api.CodeCanceled:
 			return err
-		}
-		got, err := r.read(ctx, path, plain, format)
-		_ = plain.Close()
-		switch _, none := errors.AsType[*kin.ImportError](err); {
-		case none:
+		case errors.Is(err, errNoCode):
 			without++
 		case err != nil:
-			return importError(path, err)
-		default:
-			r.take(path, got)
+			failed = append(failed, importedFile{File: path, Error: asAPI(err)})
 		}
 	}
+	if len(failed) == len(files) {
+		return failed[0].Error
+	}
+	r.p.files = append(r.p.files, failed...)
 	if without > 0 {
 		r.a.term.say(fmt.Sprintf("%s: %s without a one-time code left out", dir, count(without, "file", "files")))
 	}
+	return nil
+}
+
+// errNoCode is for a file of a password store in which there is no one-time code.
+var errNoCode = errors.New("there is no one-time code in it")
+
+// stored takes what is in a file of a password store. The plain text goes from gpg to the confined reader in memory.
+func (r *reading) stored(ctx context.Context, path string) error {
+	plain, err := decrypt(ctx, path)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	got, err := r.read(ctx, path, plain, cmp.Or(r.p.o.format, "pass-otp"))
+	if none, ok := errors.AsType[*kin.ImportError](err); ok && none.None {
+		return errNoCode
+	}
+	if err != nil {
+		return importError(path, err)
+	}
+	r.take(path, got)
 	return nil
 }
 
@@ -237,6 +253,15 @@ func encrypted(dir string) (files []string, err error) {
 	return files, err
 }
 
+// inEnglish is the environment in which a program says things that can be looked at, but reads what is typed as ever.
+func inEnglish() []string {
+	env := append(os.Environ(), "LC_MESSAGES=C")
+	if all := os.Getenv("LC_ALL"); all != "" {
+		env = append(env, "LC_ALL=", "LC_CTYPE="+all)
+	}
+	return env
+}
+
 // decrypt has gpg decrypt a file into memory that no other file system has, to be read from its beginning.
 func decrypt(ctx context.Context, path string) (*os.File, error) {
 	fd, err := unix.MemfdCreate("plain", unix.MFD_CLOEXEC)
@@ -247,6 +272,7 @@ func decrypt(ctx context.Context, path string) (*os.File, error) {
 	var complaint bytes.Buffer
 	c := exec.CommandContext(ctx, "gpg", "--quiet", "--decrypt", "--", path)
 	c.Stdout, c.Stderr = plain, &complaint
+	c.Env = inEnglish()
 	if err = c.Run(); err == nil {
 		_, err = plain.Seek(0, 0)
 	}
@@ -255,6 +281,8 @@ func decrypt(ctx context.Context, path string) (*os.File, error) {
 		err = interrupted()
 	case errors.Is(err, exec.ErrNotFound):
 		err = badInput("install GnuPG, e.g. with \"apt-get install gpg\"", "cannot decrypt %s: %w", path, err)
+	case strings.Contains(complaint.String(), "cancelled"):
+		err = &api.Error{Code: api.CodeCanceled, Message: "cannot decrypt " + path + ": you said no"}
 	case err != nil:
 		said := append([]string{err.Error()}, strings.Split(strings.TrimSpace(complaint.String()), "\n")...)
 		err = badInput("\"gpg --decrypt "+path+"\" shows more", "cannot decrypt %s: %s", path, cmp.Or(said[len(said)-1], said[0]))

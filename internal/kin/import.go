@@ -66,6 +66,8 @@ func (i Imported) Wipe() {
 type ImportError struct {
 	Message string `json:"message"`
 	Hint    string `json:"hint,omitempty"`
+	// None says that nothing is wrong with the file, but that there is no account in it.
+	None bool `json:"none,omitempty"`
 }
 
 // Error returns the message.
