@@ -10,7 +10,7 @@ import (
 
 const (
 	// patience is how long the daemon and each bus may take to answer.
-	patience = 3 * time.Second
+	patience = 5 * time.Second
 	// checkPatience is how long "oathd check" may take, which itself waits five seconds for pcscd.
 	checkPatience = 15 * time.Second
 )
