@@ -98,13 +98,13 @@ func clearAt(moment time.Time, name string, text []byte) error {
 		return err
 	}
 	time.Sleep(time.Until(moment))
-	now, err := t.run(context.Background(), t.paste, nil)
+	now, err := t.runFor(leisure, t.paste, nil)
 	if err != nil {
 		return err // nothing is in there, or the desktop is gone
 	}
 	if !bytes.Equal(bytes.TrimSuffix(now, []byte("\n")), text) {
 		return nil // somebody has copied something else
 	}
-	_, err = t.run(context.Background(), t.clear, nil)
+	_, err = t.runFor(leisure, t.clear, nil)
 	return err
 }

@@ -91,22 +91,31 @@ func (t tool) take(text []byte) error {
 	}
 	var err error
 	for _, command := range t.copies {
-		if _, err = t.run(context.Background(), command, text); err == nil {
+		if _, err = t.runFor(patience, command, text); err == nil {
 			return nil
 		}
 	}
 	return err
 }
 
-// patience is how long a tool may take: one for Wayland may wait for a window that never gets the focus.
-const patience = 3 * time.Second
+const (
+	// patience is how long a tool may take to copy: one for Wayland may wait for a window that never gets the focus.
+	patience = 3 * time.Second
+	// leisure is how long one may take to empty the clipboard, for which nobody waits: on a busy machine, a code is not to stay.
+	leisure = time.Minute
+)
+
+// runFor runs a command of the tool's for so long at most.
+func (t tool) runFor(limit time.Duration, command []string, text []byte) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	return t.run(ctx, command, text)
+}
 
 // run runs a command of the tool's and returns what it prints. The tools leave processes behind that serve the
 // clipboard and keep what they inherit, so that what they print goes to files in memory, and not to pipes, which
 // would never end.
 func (t tool) run(ctx context.Context, command []string, text []byte) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
 	c := exec.CommandContext(ctx, command[0], command[1:]...)
 	c.Dir = "/"
 	var files [3]*os.File

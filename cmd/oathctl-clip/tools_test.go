@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // requirePrograms skips where a program is missing; in CI nothing may be.
@@ -239,5 +240,20 @@ func TestNextTool(t *testing.T) {
 	}
 	if strings.Contains(complaint.String(), base64.StdEncoding.EncodeToString([]byte("755224"))) {
 		t.Error("the error tells the code")
+	}
+}
+
+// TestBusyMachine has a tool take longer than anybody would wait for it to copy: the code goes out of the clipboard all the same.
+func TestBusyMachine(t *testing.T) {
+	dir := fakeTool(t, "xclip", `case "$*" in
+*-out*) sleep 4; printf 755224;;
+*/dev/null*) : >`+"$0.cleared"+`;;
+esac`)
+	t.Setenv("PATH", dir+":/usr/bin:/bin")
+	if err := clearAt(time.Unix(1, 0), "xclip", []byte("755224")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "xclip.cleared")); err != nil {
+		t.Error("it stays:", err)
 	}
 }
