@@ -78,7 +78,7 @@ const packaged = "/usr/lib/systemd/user/oathd.socket"
 // the daemon could not be started several times in a row.
 func startHint(path, unit string) string {
 	if _, err := os.Stat(unit); err == nil && path == DefaultSocket() {
-		return "have systemd listen there: systemctl --user restart oathd.socket; why the daemon ended: journalctl --user -u oathd"
+		return "why the daemon ended says journalctl --user -u oathd; to have systemd listen again: systemctl --user reset-failed oathd.service; systemctl --user restart oathd.socket"
 	}
 	return "start the daemon with: oathd"
 }
