@@ -1,7 +1,7 @@
 # The way in. Each target is one small script in scripts/; `make help` lists them.
 
 .DEFAULT_GOAL := build
-.PHONY: help build test demo fresh bench booted fuzz packages clean
+.PHONY: help build test demo fresh bench booted fuzz packages reproducible clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
@@ -33,9 +33,13 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 	@scripts/deps build
 	@scripts/fuzz
 
-packages: ## deb, rpm and Arch packages for amd64 and arm64, in dist/
+packages: ## deb, rpm and Arch packages for amd64 and arm64, in dist/; lintian judges them
 	@scripts/deps build packages
 	@scripts/packages
+
+reproducible: ## the packages of the last commit, twice, in different places, and wants the same bytes (15 minutes)
+	@scripts/deps build packages
+	@scripts/reproducible
 
 clean: ## removes what make built
 	rm -rf bin dist

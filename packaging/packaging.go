@@ -7,5 +7,5 @@ import "embed"
 
 // Files are the files, below the directories that they have here.
 //
-//go:embed systemd dbus desktop man udev deb scripts nfpm.yaml
+//go:embed systemd dbus desktop man udev deb rpm arch nfpm.yaml
 var Files embed.FS
