@@ -39,6 +39,8 @@ type Options struct {
 	Ledger *ledger.Ledger
 	// Enroller sets up escrow slots; nil where the keys are not behind pcscd.
 	Enroller Enroller
+	// Keyring is where passwords are remembered; nil for nowhere.
+	Keyring Keyring
 	// Log is where what nobody asked about is written; nil means nowhere.
 	Log *slog.Logger
 	// BayName is "pcsc" or "soft", LedgerPath where the ledger lies; both are for Status.
@@ -47,6 +49,8 @@ type Options struct {
 	// Version is the program's version, BuildTime when it was built: before it no clock is believed.
 	Version   string
 	BuildTime time.Time
+	// ClockWarning says what is wrong with the clock, "" where nothing is known to be; it never blocks. nil: nobody knows.
+	ClockWarning func() string
 	// Copies is how many copies an account gets when nothing else is said; 0 means 2.
 	Copies int
 	// KeyOrder lists labels or serials; a code comes from the first of them that can give it.
@@ -93,7 +97,8 @@ type Agent struct {
 	workers   []*worker
 	passwords map[string]*oath.Secret // derived keys, by the applet's device id
 	inventory hw.Inventory
-	arrival   chan struct{} // closed when a key has been looked at
+	arrival   chan struct{}   // closed when a key has been looked at
+	life      context.Context // ends with Run
 
 	flights flights
 	touches touches
@@ -110,13 +115,16 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.ClockWarning == nil {
+		o.ClockWarning = func() string { return "" }
+	}
 	rows, err := o.Ledger.Load(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the ledger: %w", err)
 	}
 	a := &Agent{
 		options: o, ledger: o.Ledger, commits: o.Ledger, log: o.Log, started: time.Now(),
-		book: newBook(rows, o.Copies), passwords: map[string]*oath.Secret{}, arrival: make(chan struct{}),
+		book: newBook(rows, o.Copies), passwords: map[string]*oath.Secret{}, arrival: make(chan struct{}), life: context.Background(),
 	}
 	a.used = newUsed(o.Ledger, a.started)
 	a.standard.Store(&yardstick{rows.Salt, rows.Step})
@@ -128,6 +136,9 @@ func New(ctx context.Context, o Options) (*Agent, error) {
 // Run watches the bay until ctx ends, and returns when all workers have ended, or after two seconds: a card
 // call that another program blocks cannot be broken off.
 func (a *Agent) Run(ctx context.Context) error {
+	a.mu.Lock()
+	a.life = ctx
+	a.mu.Unlock()
 	err := a.options.Bay.Watch(ctx, a.plugged)
 	a.plugged(hw.Inventory{})
 	ended := make(chan struct{})
@@ -233,6 +244,7 @@ func (a *Agent) nextArrival() <-chan struct{} {
 
 // Status says how the daemon is.
 func (a *Agent) Status() api.Status {
+	clock := a.options.ClockWarning()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	s := api.Status{
@@ -242,6 +254,9 @@ func (a *Agent) Status() api.Status {
 	}
 	if t := a.inventory.Trouble; t != nil {
 		s.Trouble, s.Hint = t.Error(), hw.Hint(t)
+	}
+	if clock != "" {
+		s.Warnings = append(s.Warnings, clock)
 	}
 	return s
 }

@@ -233,6 +233,7 @@ func (a *Agent) findFresh(ctx context.Context, selector string) (*accountView, e
 	if api.CodeOf(err) != api.CodeNotFound || selector == "" {
 		return acc, err
 	}
+	a.recalled(ctx)
 	a.Refresh(ctx)
 	return a.view.Load().findAccount(selector)
 }

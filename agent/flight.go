@@ -256,6 +256,9 @@ func (a *Agent) arrive(f *flight, from source, err error) {
 	c.Account, c.Label, c.Key, c.KeyLabel = f.acc.ID, f.acc.Label(), from.Key, from.KeyLabel
 	c.Proved, c.Soft = from.proved, from.Soft
 	c.Warnings = f.acc.warnings(from)
+	if clock := a.options.ClockWarning(); clock != "" && !f.hotp() {
+		c.Warnings = append(c.Warnings, clock)
+	}
 	if err == nil {
 		a.owe(f)
 	}

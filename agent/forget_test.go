@@ -1,9 +1,13 @@
 package agent_test
 
 import (
+	"slices"
 	"testing"
 	"testing/synctest"
 
+	"github.com/oathd/oathd/agent"
+
+	"github.com/oathd/oathd/hw/softkey"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -40,5 +44,28 @@ func TestAwakeFindsKeysAgain(t *testing.T) {
 	r.Awake(t.Context())
 	if k := r.key("main"); k.Trouble != "" {
 		t.Errorf("still in trouble: %+v", k)
+	}
+}
+
+// TestClockWarning: what is wrong with the clock comes with each code that depends on it, and with the status.
+func TestClockWarning(t *testing.T) {
+	const loose = "the clock is loose"
+	k := newKey(t, softkey.Options{Serial: mainSerial})
+	r := newRigWith(t, agent.Options{ClockWarning: func() string { return loose }})
+	r.adoptNew(k, "main")
+	counted := hotp("Counter", "me")
+	for _, a := range []api.NewAccount{totp("GitHub", "me"), counted} {
+		if _, err := r.add(api.AddRequest{Accounts: []api.NewAccount{a}, Copies: 1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code := r.mustCode(api.CodeRequest{Account: "GitHub:me"}); !slices.Contains(code.Warnings, loose) {
+		t.Errorf("no warning: %+v", code)
+	}
+	if code := r.mustCode(api.CodeRequest{Account: "Counter:me"}); slices.Contains(code.Warnings, loose) {
+		t.Errorf("a counter needs no clock: %+v", code)
+	}
+	if s := r.Status(); !slices.Contains(s.Warnings, loose) {
+		t.Errorf("%+v", s)
 	}
 }

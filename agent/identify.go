@@ -92,11 +92,12 @@ func (a *Agent) Refresh(ctx context.Context) {
 }
 
 // recheck looks again at the keys that could not be used when they were last looked at: whoever held them may
-// be gone. It reports whether there was any.
+// be gone, or a keyring may know their passwords. It reports whether there was any.
 func (a *Agent) recheck(ctx context.Context) bool {
+	recalled := a.recalled(ctx)
 	troubled := a.workersWhere(func(w *worker) bool { return w.state.trouble != nil })
 	a.inspectAll(ctx, troubled)
-	return len(troubled) > 0
+	return recalled || len(troubled) > 0
 }
 
 // workersWhere lists the workers that match; match is called with a.mu held.
@@ -205,7 +206,9 @@ func (a *Agent) learn(w *worker, found look) (err error) {
 	k, adopted := a.recognise(w, found.state)
 	found.state.known, found.state.key = true, k.ID
 	a.forgetStale(w.state, found.state, k)
+	reset := resetFrom(w.state, found.state, k)
 	w.state = found.state
+	recall, life := a.beginRecall(w), a.life
 	if !adopted {
 		a.publish()
 	}
@@ -219,7 +222,25 @@ func (a *Agent) learn(w *worker, found look) (err error) {
 	}
 	a.events.publish(a.view.Load().keyEvent(kind, w))
 	a.arrived()
+	if reset != "" {
+		a.running.Go(func() { a.dropKept(life, reset) })
+	}
+	if recall != nil {
+		a.running.Go(func() { recall(life) })
+	}
 	return err
+}
+
+// resetFrom returns the device id that a key had before its applet was reset, "" if it was not.
+func resetFrom(before, now keyState, k ledger.Key) string {
+	old := before.info.DeviceID()
+	if n := len(k.DeviceIDs); old == "" && n > 0 {
+		old = k.DeviceIDs[n-1]
+	}
+	if !now.selected || old == now.info.DeviceID() {
+		return ""
+	}
+	return old
 }
 
 // forgetStale drops the passwords that a reset made void: of device ids that the key no longer has, and of a key

@@ -15,7 +15,7 @@ func (a *Agent) SetPassword(ctx context.Context, who Caller, key string, passwor
 	if password.Len() == 0 {
 		return api.Key{}, refuse(api.CodeBadRequest, "\"oathctl password clear\" removes a password", "cannot set an empty password")
 	}
-	return a.alter(ctx, who, key, "set the password of", func(s *ykoath.Session) error {
+	return a.alterPassword(ctx, who, key, "set the password of", func(s *ykoath.Session) error {
 		derived := ykoath.DeriveKey(password.Bytes(), s.Info().Salt)
 		if err := s.SetCode(derived); err != nil {
 			derived.Wipe()
@@ -28,13 +28,22 @@ func (a *Agent) SetPassword(ctx context.Context, who Caller, key string, passwor
 
 // ClearPassword removes the applet's password; the key must be unlocked.
 func (a *Agent) ClearPassword(ctx context.Context, who Caller, key string) (api.Key, error) {
-	return a.alter(ctx, who, key, "clear the password of", func(s *ykoath.Session) error {
+	return a.alterPassword(ctx, who, key, "clear the password of", func(s *ykoath.Session) error {
 		if err := s.ClearCode(); err != nil {
 			return err
 		}
 		a.forget(s.Info().DeviceID())
 		return nil
 	})
+}
+
+// alterPassword is alter for a password: the one that is remembered, if any is, no longer fits.
+func (a *Agent) alterPassword(ctx context.Context, who Caller, key, what string, work func(*ykoath.Session) error) (api.Key, error) {
+	k, err := a.alter(ctx, who, key, what, work)
+	if err == nil {
+		a.dropKept(ctx, k.DeviceID)
+	}
+	return k, err
 }
 
 // alter changes an adopted key that is plugged in and unlocked. The audit line comes first: what can't be
@@ -162,6 +171,7 @@ func (a *Agent) Reset(ctx context.Context, who Caller, key string, r api.ResetRe
 	if err := a.empty(ctx, who, k); err != nil {
 		return api.Key{}, cardError(err, "cannot reset %s", k.Label)
 	}
+	a.dropKept(ctx, k.DeviceID)
 	return a.lookAgain(ctx, k)
 }
 

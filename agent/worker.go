@@ -19,6 +19,10 @@ type worker struct {
 	// guarded by Agent.mu.
 	state keyState
 	next  *sighting
+	// recalled is the device id that was last looked up in the keyring, recall is closed when a look-up has ended; nil while there is
+	// none. They are guarded by Agent.mu too.
+	recalled string
+	recall   chan struct{}
 
 	mu    sync.Mutex
 	queue []job

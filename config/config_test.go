@@ -59,7 +59,7 @@ func parse(t *testing.T, args ...string) *pflag.FlagSet {
 func defaults(home string) Config {
 	return Config{
 		Socket: filepath.Join(home, "run/oathd/oathd.sock"), CodesSocket: filepath.Join(home, "run/oathd/codes.sock"), Ledger: filepath.Join(home, ".local/state/oathd/ledger.db"),
-		DBus: "auto", Copies: 2, Search: true, LogLevel: "info", StopTimeout: 5 * time.Second, SoftPersonality: "yubikey-5.7", SoftTouch: "instant",
+		DBus: "auto", Notifications: true, Copies: 2, Search: true, LogLevel: "info", StopTimeout: 5 * time.Second, SoftPersonality: "yubikey-5.7", SoftTouch: "instant",
 	}
 }
 
@@ -80,6 +80,8 @@ socket = "/run/me/s"
 codes_socket = "off"
 ledger = ":memory:"
 dbus = "unix:path=/run/bus"
+notifications = false
+ykman_passwords = true
 copies = 3
 key_order = ["blue", "12345678", "one, two"]
 search = false
@@ -94,7 +96,7 @@ soft_slow = true
 insecure_state = "~/soft.json"
 `)
 	want := Config{
-		Socket: "/run/me/s", CodesSocket: Off, Ledger: ":memory:", DBus: "unix:path=/run/bus", Copies: 3, KeyOrder: []string{"blue", "12345678", "one, two"},
+		Socket: "/run/me/s", CodesSocket: Off, Ledger: ":memory:", DBus: "unix:path=/run/bus", YkmanPasswords: true, Copies: 3, KeyOrder: []string{"blue", "12345678", "one, two"},
 		SearchKeyword: "otp", SearchCodes: true,
 		LogLevel: "debug", StopTimeout: 90 * time.Second, SoftKeys: 8, SoftPersonality: "neo", SoftTouch: "manual",
 		SoftSlow: true, InsecureState: filepath.Join(dir, "soft.json"),

@@ -14,6 +14,10 @@ type Config struct {
 	Socket, CodesSocket, Ledger string
 	// DBus is "auto", "off" or the address of a bus.
 	DBus string
+	// Notifications says whether the desktop tells people what happens.
+	Notifications bool
+	// YkmanPasswords says whether keys are unlocked with what ykman remembers.
+	YkmanPasswords bool
 	// Copies is how many keys an account is written to when nothing else is said.
 	Copies int
 	// KeyOrder lists labels or serials; a code comes from the first of them that can give it.
@@ -85,8 +89,18 @@ var settings = []Setting{
 	},
 	{
 		Name: "dbus", Default: "auto", Values: []string{"auto", "off"}, Prefix: "unix:",
-		Meaning: "the bus to serve D-Bus on: the session's where there is one, none, or the one at an address such as `unix:path=/run/bus`",
+		Meaning: "the bus to serve D-Bus on, and to meet the desktop on: the session's where there is one, none, or the one at an address such as `unix:path=/run/bus`",
 		field:   func(c *Config) any { return &c.DBus },
+	},
+	{
+		Name: "notifications", Default: "true",
+		Meaning: "whether the desktop shows which key is to be touched and for whom, new keys, and copies that no longer match",
+		field:   func(c *Config) any { return &c.Notifications },
+	},
+	{
+		Name: "ykman_passwords", Default: "false",
+		Meaning: "whether keys are also unlocked with the passwords that `ykman` and Yubico Authenticator remember",
+		field:   func(c *Config) any { return &c.YkmanPasswords },
 	},
 	{
 		Name: "copies", Default: "2", Min: 1, Max: 100,

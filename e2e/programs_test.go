@@ -131,7 +131,7 @@ func prepare(t testing.TB, bin string, env []string) *daemon {
 	}
 	d := &daemon{t: t, bin: bin, dir: dir, ended: make(chan error, 1)}
 	d.env = append(slices.DeleteFunc(env, func(s string) bool { return strings.HasPrefix(s, "OATHD_") }),
-		"XDG_RUNTIME_DIR="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "DBUS_SESSION_BUS_ADDRESS=", "GORACE=atexit_sleep_ms=0")
+		"XDG_RUNTIME_DIR="+dir, "XDG_STATE_HOME="+dir, "XDG_CONFIG_HOME="+dir, "DBUS_SESSION_BUS_ADDRESS=", "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/nonexistent/system/bus", "GORACE=atexit_sleep_ms=0")
 	d.client = &client.Client{Socket: filepath.Join(dir, "oathd", "oathd.sock")}
 	t.Cleanup(func() {
 		d.stop(syscall.SIGTERM)

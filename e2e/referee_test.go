@@ -37,8 +37,8 @@ func newBench(t *testing.T) *bench {
 	return newBenchOf(t, build(t))
 }
 
-// newBenchOf is newBench with the programs of a directory.
-func newBenchOf(t *testing.T, bin string) *bench {
+// newBenchOf is newBench with the programs of a directory, and arguments for the daemon.
+func newBenchOf(t *testing.T, bin string, args ...string) *bench {
 	t.Helper()
 	b := &bench{pcscd: hwtest.StartPCSCD(t, 2)}
 	for i, o := range []softkey.Options{
@@ -52,7 +52,7 @@ func newBenchOf(t *testing.T, bin string) *bench {
 		b.keys[i], b.ykman[i] = k, b.pcscd.Ykman(t, slots[i])
 		b.plug(i)
 	}
-	b.daemon = start(t, bin, b.pcscd.Env())
+	b.daemon = start(t, bin, b.pcscd.Env(), args...)
 	b.present(daily, spare)
 	b.do("key", "adopt", daily, "--label", "daily")
 	b.do("key", "adopt", spare, "--label", "spare")

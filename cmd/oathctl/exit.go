@@ -52,6 +52,7 @@ var statuses = map[api.ErrorCode]int{
 	api.CodeConflict:      exitError,
 	api.CodeNoEscrow:      exitError,
 	api.CodeEscrow:        exitError,
+	api.CodeNoKeyring:     exitError,
 	api.CodePINBlocked:    exitLocked,
 	api.CodeAWS:           exitError,
 }

@@ -61,6 +61,8 @@ var printed = map[string][]any{
 	"password clear":           {api.Key{}},
 	"password set":             {api.Key{}},
 	"password unlock":          {api.Key{}},
+	"password remember":        {api.Key{}},
+	"password forget":          {api.Key{}},
 	"plan":                     {api.Plan{}, api.Line{}},
 	"remove":                   {api.Report{}},
 	"rename":                   {api.Report{}},

@@ -13,7 +13,9 @@ func (a *app) passwordCommand() *cobra.Command {
 	return group("password", "The password of a key's OATH application",
 		a.passwordVerb("set", "Set a key's password", a.setPassword),
 		a.passwordVerb("clear", "Remove a key's password", a.clearPassword),
-		a.passwordVerb("unlock", "Give the daemon a key's password, for as long as it runs", a.unlock))
+		a.passwordVerb("unlock", "Give the daemon a key's password, for as long as it runs", a.unlock),
+		a.passwordVerb("remember", "Have the desktop's keyring keep the password of a key that is unlocked", a.rememberPassword),
+		a.passwordVerb("forget", "Forget a key's password, in the keyring and in the daemon", a.forgetPassword))
 }
 
 func (a *app) passwordVerb(verb, short string, do func(ctx context.Context, key string) error) *cobra.Command {
@@ -46,6 +48,15 @@ func (a *app) unlock(ctx context.Context, key string) error {
 	}
 	defer password.Wipe()
 	return a.changeKey(ctx, func(ctx context.Context) (api.Key, error) { return a.client.Unlock(ctx, key, password) })
+}
+
+func (a *app) rememberPassword(ctx context.Context, key string) error {
+	return a.changeKey(ctx, func(ctx context.Context) (api.Key, error) { return a.client.Remember(ctx, key) })
+}
+
+// forgetPassword needs no key to be plugged in.
+func (a *app) forgetPassword(ctx context.Context, key string) error {
+	return a.changeKey(ctx, func(ctx context.Context) (api.Key, error) { return a.client.ForgetPassword(ctx, key) })
 }
 
 // newPassword asks twice at a terminal: nobody sees what is typed.

@@ -125,7 +125,8 @@ func TestScripts(t *testing.T) {
 
 // prepare gives oathd and oathctl directories of their own.
 func prepare(dir string, setenv func(name, value string)) error {
-	setenv("DBUS_SESSION_BUS_ADDRESS", "") // theirs is no bus for our daemons
+	setenv("DBUS_SESSION_BUS_ADDRESS", "") // theirs are no buses for our daemons
+	setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/system/bus")
 	for name, sub := range map[string]string{"XDG_RUNTIME_DIR": "run", "XDG_STATE_HOME": "state", "XDG_CONFIG_HOME": "config"} {
 		path := filepath.Join(dir, sub)
 		if err := os.Mkdir(path, 0o700); err != nil {

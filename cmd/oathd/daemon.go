@@ -12,6 +12,8 @@ import (
 	"github.com/oathd/oathd/config"
 	"github.com/oathd/oathd/hw/pcsc"
 	"github.com/oathd/oathd/ipc/bus"
+	"github.com/oathd/oathd/ipc/desktop"
+	"github.com/oathd/oathd/ipc/line"
 	"github.com/oathd/oathd/ipc/socket"
 	"github.com/oathd/oathd/ledger"
 )
@@ -22,7 +24,9 @@ type oathd struct {
 	agent  *agent.Agent
 	doors  []door
 	bus    *bus.Server
-	log    *slog.Logger
+	// desktop is the same buses as seen by a client of theirs.
+	desktop *desktop.Desktop
+	log     *slog.Logger
 }
 
 // door is a socket and who answers there; name is systemd's for it.
@@ -47,10 +51,11 @@ func open(ctx context.Context, c config.Config, log *slog.Logger) (*oathd, error
 }
 
 func (d *oathd) assemble(ctx context.Context, c config.Config) error {
+	d.desktop = desktop.New(desktopOptions(c, d.log))
 	core := agent.Options{
 		Ledger: d.ledger, Log: d.log, LedgerPath: c.Ledger,
 		Version: programVersion(), BuildTime: buildTime(),
-		Copies: c.Copies, KeyOrder: c.KeyOrder,
+		Copies: c.Copies, KeyOrder: c.KeyOrder, ClockWarning: d.desktop.ClockWarning, Keyring: d.desktop,
 	}
 	front := socket.Options{Log: d.log, StopTimeout: c.StopTimeout}
 	soft, err := softKeys(c)
@@ -66,10 +71,22 @@ func (d *oathd) assemble(ctx context.Context, c config.Config) error {
 		return err
 	}
 	front.Agent = d.agent
-	if d.bus, err = bus.New(bus.Options{Agent: d.agent, Search: searchOf(c, nobody{}), Address: c.DBus, StopTimeout: c.StopTimeout, Log: d.log}); err != nil {
+	if d.bus, err = bus.New(bus.Options{Agent: d.agent, Search: searchOf(c, d.desktop), Address: c.DBus, StopTimeout: c.StopTimeout, Log: d.log}); err != nil {
 		return err
 	}
 	return d.listen(c, front)
+}
+
+// desktopOptions says where the desktop is: the session's bus is the one that is served, the system's is what goes with it.
+func desktopOptions(c config.Config, log *slog.Logger) desktop.Options {
+	o := desktop.Options{Session: c.DBus, System: line.System(), Quiet: !c.Notifications, Ykman: c.YkmanPasswords, Log: log}
+	switch c.DBus {
+	case bus.Off, "":
+		o.Session, o.System = "", ""
+	case bus.Auto:
+		o.Session = line.Session()
+	}
+	return o
 }
 
 // listen opens the doors: the user's own, and the one for lists and codes.
@@ -116,6 +133,7 @@ func (d *oathd) run(ctx context.Context) error {
 	}()
 	var beside sync.WaitGroup
 	beside.Go(func() { d.bus.Serve(serving) })
+	beside.Go(func() { d.desktop.Run(serving, d.agent) })
 	boss := serviceManager(d.log)
 	defer boss.close()
 	d.ready(boss)

@@ -68,6 +68,7 @@ func setup(env *testscript.Env) error {
 	env.Setenv("SOCKET", filepath.Join(env.WorkDir, "run/oathd/oathd.sock"))
 	env.Setenv("CODES", filepath.Join(env.WorkDir, "run/oathd/codes.sock"))
 	env.Setenv("LEDGER", filepath.Join(env.WorkDir, "state/oathd/ledger.db"))
+	env.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/system/bus")
 	env.Setenv("GORACE", "atexit_sleep_ms=0")
 	notify := filepath.Join(env.WorkDir, "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: notify, Net: "unixgram"})

@@ -20,12 +20,6 @@ type presence interface {
 	Tell(title, text string)
 }
 
-// nobody is the presence where no desktop is known: nothing is ever locked, and nobody is told.
-type nobody struct{}
-
-func (nobody) Locked() bool        { return false }
-func (nobody) Tell(string, string) {}
-
 // seat is a presence with a clipboard.
 type seat struct{ presence }
 

@@ -12,6 +12,12 @@ import (
 	"github.com/oathd/oathd/ipc/api"
 )
 
+// nobody is the presence where no desktop is known: nothing is ever locked, and nobody is told.
+type nobody struct{}
+
+func (nobody) Locked() bool        { return false }
+func (nobody) Tell(string, string) {}
+
 // clipIs puts a script in oathctl-clip's place.
 func clipIs(t *testing.T, script string) (dir string) {
 	t.Helper()

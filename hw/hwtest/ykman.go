@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -70,6 +71,13 @@ func (y *Ykman) major() int {
 		y.t.Fatalf("ykman calls itself %q", version)
 	}
 	return major
+}
+
+// Home is the environment in which another program finds what ykman remembers.
+func (y *Ykman) Home() []string {
+	return slices.DeleteFunc(slices.Clone(y.env), func(entry string) bool {
+		return !strings.HasPrefix(entry, "HOME=") && !strings.HasPrefix(entry, "XDG_DATA_HOME=")
+	})
 }
 
 // Try runs ykman and returns what it prints on stdout. The error holds what it prints on stderr.

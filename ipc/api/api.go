@@ -441,6 +441,8 @@ type Status struct {
 	// Trouble and Hint say what keeps the daemon from seeing keys.
 	Trouble string `json:"trouble,omitempty"`
 	Hint    string `json:"hint,omitempty"`
+	// Warnings are for people: a clock that is not synchronised.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Name is something that can be typed to mean one account or key, with a Note that says what it is.

@@ -37,6 +37,7 @@ const (
 	CodeConflict      ErrorCode = "conflict"       // another operation on the same thing is under way
 	CodeNoEscrow      ErrorCode = "no_escrow"      // there is no escrow, or the account is not in it
 	CodeEscrow        ErrorCode = "escrow"         // the escrow or a backup is damaged, tampered with, or too new
+	CodeNoKeyring     ErrorCode = "no_keyring"     // no keyring remembers passwords: it is absent, locked or silent
 	CodePINBlocked    ErrorCode = "pin_blocked"    // the PIN has one try left, or none
 	CodeAWS           ErrorCode = "aws"            // AWS refuses, or cannot be reached
 )

@@ -142,6 +142,16 @@ func (c *Client) Unlock(ctx context.Context, key string, password *oath.Secret) 
 	return call[api.Key](ctx, c, post("/v1/keys", key, "unlock").withSecret(password))
 }
 
+// Remember has the desktop's keyring keep the password of a key that is unlocked.
+func (c *Client) Remember(ctx context.Context, key string) (api.Key, error) {
+	return call[api.Key](ctx, c, post("/v1/keys", key, "remember"))
+}
+
+// ForgetPassword has the keyring and the daemon forget a key's password.
+func (c *Client) ForgetPassword(ctx context.Context, key string) (api.Key, error) {
+	return call[api.Key](ctx, c, post("/v1/keys", key, "forget"))
+}
+
 // SoftKeys lists the daemon's own soft keys, pulled ones too; api.CodeNotFound if it has none.
 func (c *Client) SoftKeys(ctx context.Context) ([]api.SoftKey, error) {
 	answer, err := call[api.SoftKeys](ctx, c, get("/v1/soft"))

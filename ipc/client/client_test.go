@@ -90,6 +90,8 @@ func TestRequests(t *testing.T) {
 		{func(ctx context.Context, c *Client) error { return failed(c.SetPassword(ctx, "7", secret)) }, "POST /v1/keys/7/password", api.RawType, "correct horse", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.Unlock(ctx, "7", secret)) }, "POST /v1/keys/7/unlock", api.RawType, "correct horse", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.ClearPassword(ctx, "7")) }, "DELETE /v1/keys/7/password", "", "", ""},
+		{func(ctx context.Context, c *Client) error { return failed(c.Remember(ctx, "7")) }, "POST /v1/keys/7/remember", "", "", ""},
+		{func(ctx context.Context, c *Client) error { return failed(c.ForgetPassword(ctx, "7")) }, "POST /v1/keys/7/forget", "", "", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.SoftKeys(ctx)) }, "GET /v1/soft", "", "", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.MoveSoft(ctx, "1000001", api.SoftPull)) }, "POST /v1/soft/1000001/pull", api.JSONType, "{}", ""},
 	} {

@@ -42,7 +42,7 @@ func (c *clock) warning() string {
 		c.look()
 	}
 	if loose {
-		return "the clock is not synchronised, so that this code may be refused; \"timedatectl set-ntp true\" has it held to others"
+		return "the clock is not synchronised, so that codes may be refused; \"timedatectl set-ntp true\" has it held to others"
 	}
 	return ""
 }

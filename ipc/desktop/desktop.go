@@ -1,6 +1,6 @@
 // Package desktop owns what the daemon wants of the desktop around it, as a client on its buses: that people are told what they
 // would wait for in vain, that it is noticed when nobody sits at the screen any more, and when the machine sleeps or its clock is
-// not to be trusted. None of those services need be there, and none that hangs holds up anybody else.
+// not to be trusted; and that keys derived from passwords outlive the daemon in the keyring, never the passwords. None of those services need be there, and none that hangs holds up anybody else.
 package desktop
 
 import (
@@ -20,6 +20,8 @@ type Options struct {
 	Session, System string
 	// Quiet has nobody told anything.
 	Quiet bool
+	// Ykman has keys looked up that ykman and Yubico Authenticator remember, too.
+	Ykman bool
 	Log   *slog.Logger
 }
 
@@ -43,6 +45,8 @@ type Memory interface {
 type Core interface {
 	Keys
 	Memory
+	// Recall unlocks the keys whose passwords the keyring remembers.
+	Recall(ctx context.Context)
 }
 
 // Desktop is the daemon's side of the desktop. Its methods may be called by several goroutines, and before Run.
@@ -51,6 +55,8 @@ type Desktop struct {
 	board           *board // nil where nobody is told anything
 	presence        presence
 	clock           clock
+	keyring         keyring
+	ykman           bool
 	log             *slog.Logger
 	// away is poked when nobody may sit at the screen any more.
 	away chan struct{}
@@ -64,7 +70,7 @@ const (
 
 // New returns a desktop that has not looked for its buses yet. A bus whose address cannot be used is one that is not there.
 func New(o Options) *Desktop {
-	d := &Desktop{log: o.Log, away: make(chan struct{}, 1)}
+	d := &Desktop{ykman: o.Ykman, log: o.Log, away: make(chan struct{}, 1)}
 	d.session, d.system = d.lineTo("session bus", o.Session), d.lineTo("system bus", o.System)
 	if !o.Quiet {
 		d.board = newBoard(o.Log)
@@ -87,7 +93,7 @@ func (d *Desktop) lineTo(name, address string) line.Line {
 func (d *Desktop) Run(ctx context.Context, core Core) {
 	var running sync.WaitGroup
 	running.Go(func() { d.forget(ctx, core) })
-	running.Go(func() { d.session.Keep(ctx, d.openSession) })
+	running.Go(func() { d.session.Keep(ctx, d.openSession(core)) })
 	running.Go(func() { d.system.Keep(ctx, d.openSystem(core)) })
 	if d.board != nil {
 		d.board.watch(ctx, core)

@@ -95,7 +95,7 @@ type who struct {
 	Path dbus.ObjectPath
 }
 
-func session(uid int, kind string) map[string]dbus.Variant {
+func sessionOf(uid int, kind string) map[string]dbus.Variant {
 	return map[string]dbus.Variant{
 		"User": dbus.MakeVariant(who{uint32(uid), "/org/freedesktop/login1/user/_1"}), "Type": dbus.MakeVariant(kind), "Class": dbus.MakeVariant("user"),
 		"Active": dbus.MakeVariant(true), "LockedHint": dbus.MakeVariant(false),
@@ -104,7 +104,7 @@ func session(uid int, kind string) map[string]dbus.Variant {
 
 func startManager(b *testBus) *manager {
 	m := &manager{t: b.t, conn: b.dial(), inhibited: make(chan pipe, 100), synced: true, sessions: map[dbus.ObjectPath]map[string]dbus.Variant{
-		session1: session(os.Getuid(), "wayland"), foreign: session(os.Getuid()+1, "wayland"), ssh: session(os.Getuid(), "tty"),
+		session1: sessionOf(os.Getuid(), "wayland"), foreign: sessionOf(os.Getuid()+1, "wayland"), ssh: sessionOf(os.Getuid(), "tty"),
 	}}
 	for path := range m.sessions {
 		m.export(path)
@@ -264,7 +264,7 @@ func TestSessionLocks(t *testing.T) {
 func TestSessionsComeAndGo(t *testing.T) {
 	m, d, c, _ := onSystem(t)
 	m.mu.Lock()
-	m.sessions[session2] = session(os.Getuid(), "x11")
+	m.sessions[session2] = sessionOf(os.Getuid(), "x11")
 	m.mu.Unlock()
 	m.export(session2)
 	emit(t, m.conn, loginPath, loginManager+".SessionNew", "2", dbus.ObjectPath(session2))

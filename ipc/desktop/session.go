@@ -7,75 +7,120 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// savers are the screen savers that say when they are on, by service: freedesktop's, which KDE has, and GNOME's. The interface
-// has the service's name.
-var savers = map[string]dbus.ObjectPath{
-	"org.freedesktop.ScreenSaver": "/org/freedesktop/ScreenSaver",
-	"org.gnome.ScreenSaver":       "/org/gnome/ScreenSaver",
+// The screen savers that say when they are on: freedesktop's, which KDE has, and GNOME's. Their interfaces have the same names.
+const (
+	freedesktopSaver = "org.freedesktop.ScreenSaver"
+	gnomeSaver       = "org.gnome.ScreenSaver"
+)
+
+var savers = map[string]dbus.ObjectPath{freedesktopSaver: "/org/freedesktop/ScreenSaver", gnomeSaver: "/org/gnome/ScreenSaver"}
+
+// session is what is kept of the session bus on one connection.
+type session struct {
+	*link
+	d    *Desktop
+	core Core
+	// opened is poked when the keyring may have been opened.
+	opened chan struct{}
 }
 
 // openSession connects to the session bus.
-func (d *Desktop) openSession(ctx context.Context, socket string) (func() error, error) {
-	services := []string{notifyName}
+func (d *Desktop) openSession(core Core) func(context.Context, string) (func() error, error) {
+	services := []string{notifyName, secretsName}
 	for saver := range savers {
 		services = append(services, saver)
 	}
-	l, err := dial(ctx, socket, services...)
-	if err != nil {
-		return nil, err
+	return func(ctx context.Context, socket string) (func() error, error) {
+		l, err := dial(ctx, socket, services...)
+		if err != nil {
+			return nil, err
+		}
+		s := &session{link: l, d: d, core: core, opened: make(chan struct{}, 1)}
+		return s.serve, nil
 	}
-	return func() error { return d.serveSession(l) }, nil
 }
 
-func (d *Desktop) serveSession(l *link) error {
-	for saver := range savers {
-		if err := l.listen(saver, dbus.WithMatchInterface(saver), dbus.WithMatchMember("ActiveChanged")); err != nil {
-			return fmt.Errorf("cannot listen to %s: %w", saver, err)
+// serve listens until the connection ends.
+func (s *session) serve() error {
+	for service, rules := range map[string][][]dbus.MatchOption{
+		notifyName: {{dbus.WithMatchInterface(notifyName)}},
+		secretsName: {
+			{dbus.WithMatchInterface(secretPrompt), dbus.WithMatchMember("Completed")},
+			{dbus.WithMatchInterface(secretService), dbus.WithMatchMember("CollectionChanged")},
+		},
+		freedesktopSaver: {{dbus.WithMatchInterface(freedesktopSaver), dbus.WithMatchMember("ActiveChanged")}},
+		gnomeSaver:       {{dbus.WithMatchInterface(gnomeSaver), dbus.WithMatchMember("ActiveChanged")}},
+	} {
+		for _, rule := range rules {
+			if err := s.listen(service, rule...); err != nil {
+				return fmt.Errorf("cannot listen to %s: %w", service, err)
+			}
 		}
 	}
-	if d.board != nil {
-		if err := l.listen(notifyName, dbus.WithMatchInterface(notifyName)); err != nil {
-			return fmt.Errorf("cannot listen to %s: %w", notifyName, err)
-		}
-		l.running.Go(func() { d.board.serve(l) })
+	s.d.keyring.use(s.link)
+	defer s.d.keyring.use(nil)
+	s.running.Go(s.recall)
+	poke(s.opened)
+	if s.d.board != nil {
+		s.running.Go(func() { s.d.board.serve(s.link) })
 	}
-	d.askSavers(l)
-	return l.each(func(h heard) { d.hear(l, h) })
+	s.askSavers()
+	return s.each(s.take)
 }
 
-// hear takes over what a service of the session says.
-func (d *Desktop) hear(l *link, h heard) {
+// recall has locked keys looked up in the keyring each time that it may have been opened.
+func (s *session) recall() {
+	for {
+		select {
+		case <-s.opened:
+			s.core.Recall(s.conn.Context())
+		case <-s.conn.Context().Done():
+			return
+		}
+	}
+}
+
+// take takes over what a service of the session says.
+func (s *session) take(h heard) {
 	switch {
 	case h.name == overheard:
-		d.left()
-		d.askSavers(l)
-	case h.service == notifyName && d.board != nil:
-		d.board.hear(h)
+		s.d.left() // nobody knows what was missed
+		s.askSavers()
+		poke(s.opened)
+	case h.service == secretsName:
+		s.d.keyring.hear(h)
+		if h.name == cameOrWent || h.name == secretService+".CollectionChanged" {
+			poke(s.opened)
+		}
+	case h.service == notifyName:
+		if s.d.board != nil {
+			s.d.board.hear(h)
+		}
 	case h.name == cameOrWent:
-		d.askSaver(l, h.service)
-	case h.name == h.service+".ActiveChanged" && savers[h.service] != "":
+		s.askSaver(h.service)
+	case h.name == h.service+".ActiveChanged":
 		var on bool
-		if dbus.Store(h.body, &on) == nil && d.presence.save(h.service, on) {
-			d.left()
+		if dbus.Store(h.body, &on) == nil && s.d.presence.save(h.service, on) {
+			s.d.left()
 		}
 	}
 }
 
-func (d *Desktop) askSavers(l *link) {
+func (s *session) askSavers() {
 	for saver := range savers {
-		d.askSaver(l, saver)
+		s.askSaver(saver)
 	}
 }
 
 // askSaver asks a screen saver whether it is on. One that is not there is not.
-func (d *Desktop) askSaver(l *link, saver string) {
-	path, on := savers[saver], false
-	if path != "" && l.there(saver) {
-		if err := l.call(l.conn.Context(), saver, path, saver+".GetActive").Store(&on); err != nil {
-			d.log.Debug("cannot ask a screen saver", "service", saver, "error", err)
+func (s *session) askSaver(saver string) {
+	on := false
+	if s.there(saver) {
+		if err := s.call(s.conn.Context(), saver, savers[saver], saver+".GetActive").Store(&on); err != nil {
+			s.d.log.Debug("cannot ask a screen saver", "service", saver, "error", err)
 		}
 	}
-	if path != "" && d.presence.save(saver, on) {
-		d.left()
+	if s.d.presence.save(saver, on) {
+		s.d.left()
 	}
 }

@@ -55,6 +55,8 @@ func writings(a *agent.Agent) []route {
 		{"POST /v1/keys/{name}/unlock", secret(a.Unlock)},
 		{"POST /v1/keys/{name}/password", secret(a.SetPassword)},
 		{"DELETE /v1/keys/{name}/password", bare(a.ClearPassword)},
+		{"POST /v1/keys/{name}/remember", bare(discreet(a.Remember))},
+		{"POST /v1/keys/{name}/forget", bare(a.ForgetPassword)},
 	}...)
 }
 
@@ -117,6 +119,14 @@ func bare[Resp any](f func(context.Context, agent.Caller, string) (Resp, error))
 		}
 		resp, err := f(r.Context(), connOf(r).caller(), r.PathValue("name"))
 		return answer(w, resp, err)
+	}
+}
+
+// discreet is for what has a secret in hand for a while, though none comes with the request.
+func discreet[Resp any](f func(context.Context, agent.Caller, string) (Resp, error)) func(context.Context, agent.Caller, string) (Resp, error) {
+	return func(ctx context.Context, who agent.Caller, name string) (Resp, error) {
+		defer scour()
+		return f(ctx, who, name)
 	}
 }
 

@@ -40,6 +40,7 @@ var statuses = map[api.ErrorCode]int{
 	api.CodeConflict:      http.StatusConflict,
 	api.CodeNoEscrow:      http.StatusConflict,
 	api.CodeEscrow:        http.StatusConflict,
+	api.CodeNoKeyring:     http.StatusServiceUnavailable,
 	api.CodePINBlocked:    http.StatusLocked,
 }
 
