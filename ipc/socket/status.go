@@ -42,6 +42,7 @@ var statuses = map[api.ErrorCode]int{
 	api.CodeEscrow:        http.StatusConflict,
 	api.CodeNoKeyring:     http.StatusServiceUnavailable,
 	api.CodePINBlocked:    http.StatusLocked,
+	api.CodeAWS:           http.StatusBadGateway,
 }
 
 // status returns the HTTP status of an error code.
