@@ -30,7 +30,11 @@ func newClock() *clock { return &clock{now: time.Now} }
 
 // around has a client's answers looked at.
 func (c *clock) around(client aws.HTTPClient) aws.HTTPClient {
-	if built, ok := client.(*awshttp.BuildableClient); ok {
+	built, ok := client.(*awshttp.BuildableClient)
+	if client == nil {
+		built, ok = awshttp.NewBuildableClient(), true // the SDK leaves it to each service, unless there is an AWS_CA_BUNDLE
+	}
+	if ok {
 		client = built.WithTimeout(patience)
 	}
 	return timed{client, c}

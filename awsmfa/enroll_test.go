@@ -2,6 +2,10 @@ package awsmfa
 
 import (
 	"encoding/base32"
+	"encoding/pem"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -265,5 +269,24 @@ func TestHas(t *testing.T) {
 		if got := has(test.account, test.device); got != test.want {
 			t.Errorf("%+v, %s: %t", test.account, test.device, got)
 		}
+	}
+}
+
+// TestOwnAuthority goes through a client that the SDK has made for an authority of the user's own.
+func TestOwnAuthority(t *testing.T) {
+	r := newRig(t, awstest.Options{})
+	server := httptest.NewTLSServer(r.Server)
+	defer server.Close()
+	bundle := filepath.Join(t.TempDir(), "authority.pem")
+	text := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(bundle, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("AWS_ENDPOINT_URL", server.URL)
+	_, err := r.open("alice").Enroll(t.Context(), one)
+	wantError(t, err, api.CodeAWS, "cannot be reached", "certificate")
+	t.Setenv("AWS_CA_BUNDLE", bundle)
+	if _, err := r.open("alice").Enroll(t.Context(), one); err != nil {
+		t.Error(err)
 	}
 }

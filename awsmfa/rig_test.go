@@ -40,7 +40,7 @@ func newRig(t *testing.T, o awstest.Options) *rig {
 	dir := t.TempDir()
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": r.URL, "AWS_CONFIG_FILE": filepath.Join(dir, "config"), "AWS_SHARED_CREDENTIALS_FILE": filepath.Join(dir, "credentials"),
-		"XDG_RUNTIME_DIR": dir, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", profiles: "",
+		"XDG_RUNTIME_DIR": dir, "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_PROFILE": "", "AWS_CA_BUNDLE": "", profiles: "",
 	} {
 		t.Setenv(name, value)
 	}

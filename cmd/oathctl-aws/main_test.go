@@ -31,7 +31,7 @@ func TestRun(t *testing.T) {
 	key, dir := server.AccessKey("alice"), t.TempDir()
 	for name, value := range map[string]string{
 		"AWS_ENDPOINT_URL": server.URL, "AWS_CONFIG_FILE": dir + "/config", "AWS_SHARED_CREDENTIALS_FILE": dir + "/credentials", "AWS_PROFILE": "",
-		"AWS_ACCESS_KEY_ID": key.ID, "AWS_SECRET_ACCESS_KEY": key.Secret, "AWS_SESSION_TOKEN": "", "XDG_RUNTIME_DIR": dir, "OATHCTL_AWS_PROFILES": "",
+		"AWS_ACCESS_KEY_ID": key.ID, "AWS_SECRET_ACCESS_KEY": key.Secret, "AWS_SESSION_TOKEN": "", "XDG_RUNTIME_DIR": dir, "OATHCTL_AWS_PROFILES": "", "AWS_CA_BUNDLE": "",
 	} {
 		t.Setenv(name, value)
 	}
