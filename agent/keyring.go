@@ -72,14 +72,15 @@ func (a *Agent) ForgetPassword(ctx context.Context, who Caller, key string) (api
 	}
 	a.lock(k)
 	dropped := a.drop(ctx, k, what)
-	found, err := a.Key(k.ID)
 	if k.w != nil {
-		found, err = a.lookAgain(ctx, k)
+		if err := a.inspect(ctx, k.w, false); err != nil && !errors.Is(err, ykoath.ErrLocked) {
+			return api.Key{}, cardError(err, "cannot look at %s again", k.Label)
+		}
 	}
 	if dropped != nil {
 		return api.Key{}, dropped
 	}
-	return found, err
+	return a.Key(k.ID)
 }
 
 // lock forgets a key's password, and has it looked up no more before the key is plugged in again.
