@@ -67,10 +67,11 @@ func checkRequest(r api.CodeRequest, acc *accountView) error {
 }
 
 // plan settles which keys are asked for which step. Where no key seems to have the account, those that could not be used
-// so far are looked at again.
+// so far are looked at again; one may have come in the meantime.
 func (a *Agent) plan(ctx context.Context, r api.CodeRequest, acc *accountView) (*flight, error) {
 	sources, key, err := a.sourcesFor(acc, r.Key)
-	if err != nil && a.recheck(ctx) {
+	if err != nil {
+		a.recheck(ctx)
 		if again := a.view.Load().accounts[acc.ID]; again != nil {
 			acc = again
 		}

@@ -92,12 +92,10 @@ func (a *Agent) Refresh(ctx context.Context) {
 }
 
 // recheck looks again at the keys that could not be used when they were last looked at: whoever held them may
-// be gone, or a keyring may know their passwords. It reports whether there was any.
-func (a *Agent) recheck(ctx context.Context) bool {
-	recalled := a.recalled(ctx)
-	troubled := a.workersWhere(func(w *worker) bool { return w.state.trouble != nil })
-	a.inspectAll(ctx, troubled)
-	return recalled || len(troubled) > 0
+// be gone, or a keyring may know their passwords.
+func (a *Agent) recheck(ctx context.Context) {
+	a.recalled(ctx)
+	a.inspectAll(ctx, a.workersWhere(func(w *worker) bool { return w.state.trouble != nil }))
 }
 
 // workersWhere lists the workers that match; match is called with a.mu held.

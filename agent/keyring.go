@@ -175,8 +175,8 @@ func ourselves() Caller {
 	return Caller{Name: "oathd", UID: uint32(os.Getuid()), PID: int32(os.Getpid())}
 }
 
-// recalled waits for the keys that are being looked up in the keyring, and reports whether there was any.
-func (a *Agent) recalled(ctx context.Context) bool {
+// recalled waits for the keys that are being looked up in the keyring.
+func (a *Agent) recalled(ctx context.Context) {
 	a.mu.Lock()
 	var pending []chan struct{}
 	for _, w := range a.workers {
@@ -191,7 +191,6 @@ func (a *Agent) recalled(ctx context.Context) bool {
 		case <-ctx.Done():
 		}
 	}
-	return len(pending) > 0
 }
 
 // dropKept drops what the keyring has for a device id that no longer is, or whose password is another now.
