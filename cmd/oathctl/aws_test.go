@@ -5,7 +5,9 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -96,5 +98,64 @@ func TestWithProcess(t *testing.T) {
 func TestAWSLetter(t *testing.T) {
 	if got := strings.Map(awsLetter, "Nitrokey 3 (Büro)/2_a"); got != "Nitrokey-3--B-ro--2_a" {
 		t.Error(got)
+	}
+}
+
+// TestPairAtTerminal follows somebody who has the page open: both codes are shown, and copied one after the other.
+func TestPairAtTerminal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	picture, err := filepath.Abs("../../docs/demo/aws-root.png")
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, program := openPTY(t)
+	c := w.command(t, "", "aws", "pair", "--qr", picture)
+	c.cmd.Stdin, c.cmd.Stdout, c.cmd.Stderr = program.File, program.File, program.File
+	c.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	c.start(t)
+	program.Close()
+	seen := until(t, user, "Enter copies the second.")
+	codes := regexp.MustCompile(`MFA code 1:\s+(\d{6})\s+MFA code 2:\s+(\d{6})`).FindStringSubmatch(seen)
+	if codes == nil || codes[1] == codes[2] || !strings.Contains(seen, "2 of 2 copies") {
+		t.Fatalf("%q", seen)
+	}
+	say(t, user, "\n")
+	until(t, user, "Did it take them?")
+	say(t, user, "y\n")
+	if seen = until(t, user, "oathctl runbook set"); !strings.Contains(seen, "there is no escrow") {
+		t.Errorf("%q", seen)
+	}
+	if err := c.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	account, err := w.client.Account(t.Context(), "amazon")
+	if err != nil || account.Proved != 2 || !strings.HasPrefix(account.Alias, "arn:aws:iam::") {
+		t.Errorf("%+v, %v", account, err)
+	}
+}
+
+// until reads what the user sees, up to a text. Colours are left out.
+func until(t *testing.T, user *os.File, text string) string {
+	t.Helper()
+	var seen strings.Builder
+	buf := make([]byte, 4096)
+	for {
+		n, err := user.Read(buf)
+		seen.Write(buf[:n])
+		plain := regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(seen.String(), "")
+		if strings.Contains(plain, text) {
+			return plain
+		}
+		if err != nil {
+			t.Fatalf("it ended without %q: %v, %q", text, err, plain)
+		}
+	}
+}
+
+func say(t *testing.T, user *os.File, text string) {
+	t.Helper()
+	if _, err := user.WriteString(text); err != nil {
+		t.Fatal(err)
 	}
 }
