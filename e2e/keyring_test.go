@@ -85,7 +85,7 @@ func TestRememberedPassword(t *testing.T) {
 		t.Errorf("a locked key: exit status %d", status)
 	}
 
-	g.ykman[1].Answer(string(g.secrets["password"])+"\n", "oath", "access", "remember")
+	g.ykman[1].Run("oath", "access", "remember", "--password", string(g.secrets["password"]))
 	g.env = append(g.env, g.ykman[1].Home()...)
 	restart()
 	g.until("the key is unlocked with what ykman remembers", func() bool { return !locked() })
