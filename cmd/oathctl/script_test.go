@@ -84,10 +84,14 @@ func plainPrograms(t *testing.T) string {
 //	totp SECRET ARG...   the last output is the code that "oathtool ARG... SECRET" computes
 //	uris N FILE          writes a file of N accounts
 //	different FILE...    no line is in them twice
+//	keyring              starts a bus at BUS, with the desktop's keyring
 //	atAWS USER...        starts a stand-in of AWS, with a profile for each user, and a file USER.uri for what its console shows
 func TestScripts(t *testing.T) {
 	requireProgram(t, "oathtool", "oathtool")
 	requireProgram(t, "zbarimg", "zbar-tools")
+	requireProgram(t, "dbus-daemon", "dbus")
+	requireProgram(t, "gdbus", "libglib2.0-bin")
+	requireProgram(t, "gnome-keyring-daemon", "gnome-keyring")
 	bin := programs(t)
 	pictures, err := filepath.Abs("testdata/pictures")
 	if err != nil {
@@ -118,7 +122,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: joined(escrowCommands, map[string]func(*testscript.TestScript, bool, []string){
 			"daemon": scriptDaemon, "stopd": scriptStop, "adopted": scriptAdopted, "status": scriptStatus, "totp": scriptTOTP, "uris": scriptURIs,
-			"different": scriptDifferent, "atAWS": scriptAWS(t),
+			"different": scriptDifferent, "atAWS": scriptAWS(t), "keyring": scriptKeyring,
 		}),
 	})
 }
