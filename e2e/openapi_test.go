@@ -97,7 +97,9 @@ func TestOpenAPI(t *testing.T) {
 	if err := exec.Command(python, "-c", "import jsonschema, yaml").Run(); err != nil {
 		hwtest.Missing(t, "jsonschema for Python", "sudo apt install python3-jsonschema python3-yaml")
 	}
-	d := start(t, build(t), os.Environ(), "--soft-keys", "2")
+	bus := privateBus(t)
+	startKeyring(t, bus)
+	d := start(t, build(t), os.Environ(), "--soft-keys", "2", "--dbus", bus)
 	d.present("1000001", "1000002")
 	r := &recorder{t: t, daemon: d, http: http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", d.client.Socket)
@@ -186,6 +188,10 @@ func (r *recorder) askAll() {
 
 	ask(200, "POST /v1/keys/{key}/password", api.RawType, "correct horse", "red")
 	ask(403, "POST /v1/keys/{key}/unlock", api.RawType, "battery", "red")
+	ask(200, "POST /v1/keys/{key}/unlock", api.RawType, "correct horse", "red")
+	ask(200, "POST /v1/keys/{key}/remember", none, none, "red")
+	ask(200, "POST /v1/keys/{key}/forget", none, none, "red")
+	ask(423, "POST /v1/keys/{key}/remember", none, none, "red")
 	ask(200, "POST /v1/keys/{key}/unlock", api.RawType, "correct horse", "red")
 	ask(200, "DELETE /v1/keys/{key}/password", none, none, "red")
 	ask(200, "POST /v1/keys/{key}/reset", api.JSONType, `{"force":true}`, "red")
