@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,9 +17,11 @@ import (
 	"github.com/oathd/oathd/oath"
 )
 
-// scriptAWS starts a stand-in of AWS for a script. Each user but the last has a device; "root" is the root user.
+// scriptAWS starts a stand-in of AWS for a script. The users before "-" have a device each; "root" is the root user.
 func scriptAWS(t *testing.T) func(*testscript.TestScript, bool, []string) {
-	return func(ts *testscript.TestScript, _ bool, users []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		enrolled := slices.Index(args, "-")
+		users := slices.Delete(slices.Clone(args), enrolled, enrolled+1)
 		o := awstest.Options{Users: []awstest.User{}, Roles: []awstest.Role{{Name: "admin", NeedsMFA: true}}}
 		for _, name := range users {
 			if name != "root" {
@@ -31,7 +34,7 @@ func scriptAWS(t *testing.T) func(*testscript.TestScript, bool, []string) {
 			who := strings.TrimPrefix(name, "root")
 			key := server.AccessKey(who)
 			fmt.Fprintf(&profiles, "[%s]\naws_access_key_id = %s\naws_secret_access_key = %s\n", name, key.ID, key.Secret)
-			if i < len(users)-1 {
+			if i < enrolled {
 				server.Enrol(who, name)
 				uri := server.Console(server.ARN("mfa/"+name), "123456789012")
 				uri = strings.Replace(uri, url.PathEscape(server.ARN("mfa/")), "", 1) // AWS shows the name alone

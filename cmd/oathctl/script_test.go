@@ -85,7 +85,7 @@ func plainPrograms(t *testing.T) string {
 //	uris N FILE          writes a file of N accounts
 //	different FILE...    no line is in them twice
 //	keyring              starts a bus at BUS, with the desktop's keyring
-//	atAWS USER...        starts a stand-in of AWS, with a profile for each user, and a file USER.uri for what its console shows
+//	atAWS A... - B...    starts a stand-in of AWS, with a profile for each user, and for each A a device and a file A.uri for what its console shows
 func TestScripts(t *testing.T) {
 	requireProgram(t, "oathtool", "oathtool")
 	requireProgram(t, "zbarimg", "zbar-tools")
