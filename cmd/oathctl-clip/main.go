@@ -55,7 +55,7 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	if *session {
 		ways = enterSession(context.Background())
 	}
-	used, err := copyText(text, ways)
+	used, err := copyText(text, inOrder(ways))
 	if err != nil {
 		return err
 	}

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// sessionVariables are what leads to a desktop. Desktops tell them to the user's service manager when they start.
-var sessionVariables = []string{"WAYLAND_DISPLAY", "DISPLAY", "XAUTHORITY"}
+// sessionVariables lead to a desktop, and say which it is. Desktops tell them to the user's service manager when they start.
+var sessionVariables = []string{"WAYLAND_DISPLAY", "DISPLAY", "XAUTHORITY", "XDG_CURRENT_DESKTOP"}
 
 // managerPatience is how long the service manager may take to answer.
 const managerPatience = 2 * time.Second

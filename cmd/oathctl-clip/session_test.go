@@ -17,7 +17,7 @@ func inService(t *testing.T, manager string) (dir string) {
 			t.Fatal(err)
 		}
 	}
-	for name, value := range map[string]string{"PATH": dir + ":/usr/bin:/bin", "TMUX": "/tmp/tmux", "WAYLAND_DISPLAY": "", "DISPLAY": "", "XAUTHORITY": "/stale"} {
+	for name, value := range map[string]string{"PATH": dir + ":/usr/bin:/bin", "TMUX": "/tmp/tmux", "WAYLAND_DISPLAY": "", "DISPLAY": "", "XAUTHORITY": "/stale", "XDG_CURRENT_DESKTOP": ""} {
 		t.Setenv(name, value)
 	}
 	return dir
@@ -27,6 +27,8 @@ func inService(t *testing.T, manager string) (dir string) {
 func TestSession(t *testing.T) {
 	for name, test := range map[string]struct{ manager, own, want string }{
 		"wayland":              {"echo WAYLAND_DISPLAY=wayland-7; echo DISPLAY=:7; echo XAUTHORITY=/a", "", "wl-copy wayland-7,:7,/a\n755224"},
+		"gnome":                {"echo WAYLAND_DISPLAY=wayland-7; echo DISPLAY=:7; echo XDG_CURRENT_DESKTOP=ubuntu:GNOME", "", "xclip wayland-7,:7,\n755224"},
+		"gnome without x11":    {"echo WAYLAND_DISPLAY=wayland-7; echo XDG_CURRENT_DESKTOP=GNOME", "", "wl-copy wayland-7,,\n755224"},
 		"x11":                  {"echo PATH=/no; echo DISPLAY=:7", "", "xclip ,:7,\n755224"},
 		"a stale one":          {"echo DISPLAY=:7", "wayland-1", "xclip ,:7,\n755224"},
 		"no manager":           {"exit 1", "wayland-1", "wl-copy wayland-1,,/stale\n755224"},
@@ -37,7 +39,7 @@ func TestSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := inService(t, test.manager)
 			t.Setenv("WAYLAND_DISPLAY", test.own)
-			if _, err := copyText([]byte("755224"), enterSession(t.Context())); err != nil {
+			if _, err := copyText([]byte("755224"), inOrder(enterSession(t.Context()))); err != nil {
 				t.Fatal(err)
 			}
 			copied, err := os.ReadFile(filepath.Join(dir, "copied"))
@@ -51,7 +53,7 @@ func TestSession(t *testing.T) {
 // TestNoSession has nothing copied where there is no desktop: a terminal that the service was started from is not asked for.
 func TestNoSession(t *testing.T) {
 	dir := inService(t, "echo LANG=C")
-	used, err := copyText([]byte("755224"), enterSession(t.Context()))
+	used, err := copyText([]byte("755224"), inOrder(enterSession(t.Context())))
 	if err == nil || err.Error() != "cannot copy: no desktop is known" {
 		t.Errorf("copied with %s, %v", used.name, err)
 	}

@@ -27,7 +27,7 @@ type tool struct {
 	paste, clear []string
 }
 
-// tools are tried in this order.
+// tools are tried in this order, but see inOrder.
 var tools = []tool{
 	{
 		name: "wl-copy", needs: "WAYLAND_DISPLAY",
@@ -64,6 +64,23 @@ func named(name string) (tool, error) {
 		return tool{}, fmt.Errorf("cannot clear the clipboard with %q: there is no such tool", name)
 	}
 	return tools[i], nil
+}
+
+// inOrder puts the ways of X11 first on GNOME, whose shell gives the clipboard of Wayland only to who has the focus: wl-copy and
+// wl-paste take it from the person's window for a moment, to copy and again to empty the clipboard. By Xwayland nothing is taken.
+func inOrder(ways []tool) []tool {
+	if !slices.Contains(strings.Split(os.Getenv("XDG_CURRENT_DESKTOP"), ":"), "GNOME") {
+		return ways
+	}
+	first, rest := []tool{}, []tool{}
+	for _, t := range ways {
+		if t.needs == "DISPLAY" {
+			first = append(first, t)
+		} else {
+			rest = append(rest, t)
+		}
+	}
+	return append(first, rest...)
 }
 
 // copyText puts text into the clipboard with the first of the ways that can.
