@@ -122,7 +122,11 @@ func (c *client) matches(query string) (matches []runnerMatch) {
 // one wants one result, which is of the account.
 func (c *client) one(account api.Account, terms ...string) string {
 	c.t.Helper()
-	results := c.types(terms...)
+	var results []string
+	eventually(c.t, "an account that was just added", func() bool {
+		results = c.types(terms...)
+		return len(results) > 0
+	})
 	if len(results) != 1 || !strings.HasPrefix(results[0], account.ID+"@") {
 		c.t.Fatalf("%q finds %q, want %s", terms, results, account.ID)
 	}

@@ -193,8 +193,8 @@ func (m *manager) Inhibit(what, who, why, mode string) (dbus.UnixFD, *dbus.Error
 	if err != nil {
 		return 0, dbus.MakeFailedError(err)
 	}
+	fd := dbus.UnixFD(w.Fd()) // before the test's end can close it
 	m.t.Cleanup(func() { _, _ = r.Close(), w.Close() })
-	fd := dbus.UnixFD(w.Fd())
 	m.inhibited <- pipe{r, w}
 	return fd, nil
 }
