@@ -151,6 +151,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	case <-time.After(shutdownGrace):
 		a.log.Warn("a key is still busy with another program")
 	}
+	if err := a.used.payAll(); err != nil {
+		a.log.Warn("cannot record that codes were handed out", "error", err)
+	}
 	a.wipe()
 	if err != nil {
 		return fmt.Errorf("cannot watch the readers: %w", err)

@@ -2,6 +2,8 @@ package agent
 
 import (
 	"context"
+	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -51,6 +53,20 @@ func (u *used) owe(seed string, step, n uint64) error {
 func (u *used) pay(seed string) error {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	return u.payLocked(seed)
+}
+
+// payAll marks all that is owed, before the ledger is closed: a key that another program blocks has not paid yet.
+func (u *used) payAll() (err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	for _, seed := range slices.Collect(maps.Keys(u.owed)) {
+		err = errors.Join(err, u.payLocked(seed))
+	}
+	return err
+}
+
+func (u *used) payLocked(seed string) error {
 	if len(u.owed[seed]) == 0 {
 		return nil
 	}

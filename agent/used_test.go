@@ -54,6 +54,25 @@ func TestOwedStepsAreUsed(t *testing.T) {
 	want("claimed once", "seed", 102, 1, 103)
 }
 
+// At the end all is marked that keys have not paid for yet.
+func TestOwedStepsAreMarkedAtTheEnd(t *testing.T) {
+	l := openLedger(t, ledger.Memory)
+	u := newUsed(l, time.Now())
+	for _, seed := range []string{"one", "other"} {
+		if err := u.owe(seed, 7, 1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := u.payAll(); err != nil || len(u.owed) != 0 {
+		t.Fatalf("%v, still owed: %v", err, u.owed)
+	}
+	for _, seed := range []string{"one", "other"} {
+		if marked, err := l.Used(t.Context(), seed, 0); len(marked) != 1 || err != nil {
+			t.Errorf("%s: %v, %v", seed, marked, err)
+		}
+	}
+}
+
 // What cannot be marked stays used for as long as the daemon runs, and is told.
 func TestOwedStepsOutliveABrokenLedger(t *testing.T) {
 	l := openLedger(t, ledger.Memory)
@@ -64,7 +83,7 @@ func TestOwedStepsOutliveABrokenLedger(t *testing.T) {
 	if err := u.owe("seed", 7, 1); err != nil {
 		t.Errorf("nothing was tried yet: %v", err)
 	}
-	if u.pay("seed") == nil || u.owe("seed", 8, 1) == nil || len(u.owed["seed"]) != 2 {
+	if u.pay("seed") == nil || u.payAll() == nil || u.owe("seed", 8, 1) == nil || len(u.owed["seed"]) != 2 {
 		t.Errorf("owed: %v", u.owed)
 	}
 }
