@@ -7,6 +7,8 @@ import (
 	"maps"
 	"reflect"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/ykoath"
@@ -310,4 +312,31 @@ func TestATouchThatIsOverDoesNotBegin(t *testing.T) {
 	if len(events) > 0 || len(a.touches.waiting("k")) > 0 {
 		t.Errorf("%d events", len(events))
 	}
+}
+
+// A key that has its turn only after the guess does not begin to blink before, and does when the guess is over again.
+func TestATouchBeginsAfterTheKeyWasAsked(t *testing.T) {
+	a := newBare(t)
+	synctest.Test(t, func(t *testing.T) {
+		touch := a.newTouch(api.Event{Key: "k"}, only(Caller{Name: "who"}), nil)
+		defer touch.end()
+		blinks := func() bool {
+			synctest.Wait()
+			return len(a.touches.waiting("k")) > 0
+		}
+		touch.prepare()
+		<-time.After(2 * touchGuess)
+		if blinks() {
+			t.Error("it blinks, though the key was not asked")
+		}
+		touch.expect(false)
+		<-time.After(touchGuess - 1)
+		if blinks() {
+			t.Error("it blinks too early")
+		}
+		<-time.After(1)
+		if !blinks() {
+			t.Error("it does not blink")
+		}
+	})
 }

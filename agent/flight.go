@@ -193,9 +193,10 @@ func (f *flight) steps() uint64 {
 // nobody waits for the transaction's end, nor for the commit of its step, and what goes wrong then is no news about the code.
 func (a *Agent) try(f *flight, n int) {
 	from, arrived := f.sources[n], false
+	touch := a.flightTouch(f, from)
 	from.w.submit(job{
 		work: func(card hw.Card) error {
-			err := a.compute(f, from, card)
+			err := a.compute(f, from, card, touch)
 			if arrived = err == nil; arrived {
 				a.arrive(f, from, nil)
 				runtime.Gosched() // those who wait go first, on this thread
@@ -203,6 +204,7 @@ func (a *Agent) try(f *flight, n int) {
 			return err
 		},
 		done: func(err error) {
+			touch.end()
 			a.noticed(from.w, err)
 			switch {
 			case arrived:
@@ -220,7 +222,7 @@ func (a *Agent) try(f *flight, n int) {
 }
 
 // compute is the unit of work that yields the code, if anybody still wants it.
-func (a *Agent) compute(f *flight, from source, card hw.Card) error {
+func (a *Agent) compute(f *flight, from source, card hw.Card, t *touch) error {
 	if !a.flights.wanted(f) {
 		return context.Canceled
 	}
@@ -228,18 +230,24 @@ func (a *Agent) compute(f *flight, from source, card hw.Card) error {
 	if err != nil {
 		return err
 	}
-	about := api.Event{Key: from.Key, Account: f.acc.ID, Label: f.acc.Label()}
-	t := a.newTouch(about, func() []string { return a.flights.names(f) }, nil)
-	t.stop = func() {
-		a.flights.stop(f)
-		t.changed()
-	}
 	f.touch.Store(t) // before it is told, for who hears of it may join
 	t.expect(from.Touch)
 	err = f.calculate(s, from)
 	f.touch.Store(nil)
 	f.code.Touch = t.end()
 	return err
+}
+
+// flightTouch is the touch that a copy may ask for.
+func (a *Agent) flightTouch(f *flight, from source) *touch {
+	about := api.Event{Key: from.Key, Account: f.acc.ID, Label: f.acc.Label()}
+	t := a.newTouch(about, func() []string { return a.flights.names(f) }, nil)
+	t.stop = func() {
+		a.flights.stop(f)
+		t.changed()
+	}
+	t.prepare()
+	return t
 }
 
 // elsewhere reports whether another key may still give what this one could not: any failure but that of the

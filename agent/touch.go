@@ -27,8 +27,9 @@ type touch struct {
 	tell, stop func()
 	timer      *time.Timer
 
-	mu           sync.Mutex
-	blinks, over bool
+	mu sync.Mutex
+	// asked says that the key was asked for what may take a touch.
+	asked, blinks, over bool
 	// told is the event that was published last.
 	told api.EventKind
 }
@@ -70,18 +71,29 @@ func (a *Agent) newTouch(about api.Event, names func() []string, tell func()) *t
 	return &touch{a: a, event: about, names: names, tell: tell}
 }
 
+// prepare makes expect cheap, which is called between two commands: to start a timer wakes a sleeping thread, to set one on
+// does not.
+func (t *touch) prepare() { t.timer = time.AfterFunc(touchGuess, t.begin) }
+
+// expect is called right before the key is asked for what may take a touch.
 func (t *touch) expect(known bool) {
-	if known {
+	t.mu.Lock()
+	t.asked = true
+	t.mu.Unlock()
+	switch {
+	case known:
 		t.begin()
-	} else {
-		t.timer = time.AfterFunc(touchGuess, t.begin)
+	case t.timer != nil:
+		t.timer.Reset(touchGuess)
+	default:
+		t.prepare()
 	}
 }
 
 func (t *touch) begin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.over {
+	if !t.asked || t.blinks || t.over {
 		return
 	}
 	t.blinks = true
