@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"runtime/debug"
 	"slices"
 	"strings"
@@ -36,6 +37,20 @@ func settle() error {
 // no limit of memory: whose ledger is larger than it would have the collector run all the time.
 const gcPercent = 50
 
+// processors is how many run the daemon's Go code at a time. It waits most of the time, for keys and for people, and whatever it
+// does is short: shorter than it takes to wake a second processor, which the runtime does for each goroutine that could use one.
+const processors = 1
+
+// tune has the runtime be a good neighbour, unless the environment says otherwise.
+func tune() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(processors)
+	}
+}
+
 // harden closes what the process leaves open by default: files that others can read, and memory that a
 // debugger, /proc/PID/mem of this user's other programs, or a core dump would show.
 func harden() error {
@@ -45,9 +60,6 @@ func harden() error {
 	}
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return fmt.Errorf("cannot turn core dumps off: %w", err)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(gcPercent)
 	}
 	return nil
 }

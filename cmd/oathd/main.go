@@ -34,6 +34,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "oathd:", err)
 		os.Exit(exitError)
 	}
+	tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal ends the daemon in good order, a second one at once.
 	context.AfterFunc(ctx, stop)

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ import (
 const patience = 30 * time.Second
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"oathd": main, "hardened": hardened, "settled": settled})
+	testscript.Main(m, map[string]func(){"oathd": main, "hardened": hardened, "settled": settled, "tuned": tuned})
 }
 
 // hardened is a program that tells what harden does to it.
@@ -43,6 +44,12 @@ func settled() {
 		fmt.Println(err)
 	}
 	fmt.Println(os.Args, os.Getenv("GODEBUG"))
+}
+
+// tuned is a program that tells on how many processors at a time tune has it run.
+func tuned() {
+	tune()
+	fmt.Println(runtime.GOMAXPROCS(0))
 }
 
 func TestScripts(t *testing.T) {
