@@ -6,6 +6,7 @@
  * For each line of standard input, which names an account, it asks for a code over one connection and prints "NANOSECONDS CODE".
  */
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,6 +30,17 @@ static void check(const char *what, int good)
 	}
 }
 
+/*
+ * wait_for returns when there is something to read. It polls, as libpcsclite does: who sleeps in read(2) is also woken when the
+ * daemon takes the request, which the daemon would pay for.
+ */
+static void wait_for(int daemon)
+{
+	struct pollfd readable = {.fd = daemon, .events = POLLIN};
+
+	check("wait for the answer", poll(&readable, 1, -1) == 1);
+}
+
 static void ask(int daemon, const char *name)
 {
 	char request[512], answer[4096], body[128];
@@ -39,6 +51,7 @@ static void ask(int daemon, const char *name)
 		     "Content-Length: %d\r\n\r\n%s", n, body);
 	int64_t began = nanoseconds();
 	check("ask", write(daemon, request, n) == n);
+	wait_for(daemon);
 	ssize_t length = read(daemon, answer, sizeof answer - 1);
 	int64_t took = nanoseconds() - began;
 	check("read the answer", length > 0);
