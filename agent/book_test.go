@@ -303,7 +303,9 @@ func TestNobodyJoinsAFlightThatWasGivenUp(t *testing.T) {
 func TestATouchThatIsOverDoesNotBegin(t *testing.T) {
 	a := newBare(t)
 	events := a.Events(t.Context())
-	touch := a.newTouch(api.Event{Key: "k"}, only(Caller{}), func() { t.Error("told") })
+	w := newWorker(hw.Slot{}, nil)
+	defer w.stop()
+	touch := a.newTouch(w, api.Event{Key: "k"}, only(Caller{}), func() { t.Error("told") })
 	if touch.end() {
 		t.Error("it blinked")
 	}
@@ -314,22 +316,25 @@ func TestATouchThatIsOverDoesNotBegin(t *testing.T) {
 	}
 }
 
-// A key that has its turn only after the guess does not begin to blink before, and does when the guess is over again.
+// A key that has its turn only after the time of a guess does not begin to blink before, and does when the guess is over.
 func TestATouchBeginsAfterTheKeyWasAsked(t *testing.T) {
 	a := newBare(t)
 	synctest.Test(t, func(t *testing.T) {
-		touch := a.newTouch(api.Event{Key: "k"}, only(Caller{Name: "who"}), nil)
+		w := newWorker(hw.Slot{}, nil)
+		defer w.stop()
+		touch := a.newTouch(w, api.Event{Key: "k"}, only(Caller{Name: "who"}), nil)
 		defer touch.end()
 		blinks := func() bool {
 			synctest.Wait()
 			return len(a.touches.waiting("k")) > 0
 		}
-		touch.prepare()
+		w.guess.prepare()
 		<-time.After(2 * touchGuess)
 		if blinks() {
 			t.Error("it blinks, though the key was not asked")
 		}
 		touch.expect(false)
+		w.guess.over() // as set for another touch
 		<-time.After(touchGuess - 1)
 		if blinks() {
 			t.Error("it blinks too early")

@@ -150,7 +150,7 @@ func changesOf(w piv.Wish) string {
 // setUp makes the slot. Nobody else here uses the key meanwhile.
 func (a *Agent) setUp(ctx context.Context, who Caller, k *keyView, in piv.Enrollment) (*piv.Slot, error) {
 	about := api.Event{Key: k.ID, Label: "escrow", Message: "set up the escrow slot"}
-	touch := a.newTouch(about, only(who), nil)
+	touch := a.newTouch(k.w, about, only(who), nil)
 	defer touch.end()
 	var slot piv.Slot
 	err := k.w.alone(ctx, func() (err error) {

@@ -161,7 +161,7 @@ func (f *finishing) identify(v *visit, e ykoath.Entry, i ledger.Intent, touch bo
 		return incomparable, 0, nil
 	}
 	about := api.Event{Key: i.Key, Account: i.Account, Label: f.labels[i.Account]}
-	t := f.a.expectTouch(i.Touch, about, only(f.who), func() { f.say(api.StepWaitTouch, i, nil) })
+	t := f.a.expectTouch(v.w, i.Touch, about, only(f.who), func() { f.say(api.StepWaitTouch, i, nil) })
 	got, digits, err := f.a.yardstick().ask(v.Session, e.ID, acc)
 	t.end()
 	if err != nil {

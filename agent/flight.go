@@ -194,6 +194,7 @@ func (f *flight) steps() uint64 {
 func (a *Agent) try(f *flight, n int) {
 	from, arrived := f.sources[n], false
 	touch := a.flightTouch(f, from)
+	from.w.guess.prepare()
 	from.w.submit(job{
 		work: func(card hw.Card) error {
 			err := a.compute(f, from, card, touch)
@@ -241,12 +242,11 @@ func (a *Agent) compute(f *flight, from source, card hw.Card, t *touch) error {
 // flightTouch is the touch that a copy may ask for.
 func (a *Agent) flightTouch(f *flight, from source) *touch {
 	about := api.Event{Key: from.Key, Account: f.acc.ID, Label: f.acc.Label()}
-	t := a.newTouch(about, func() []string { return a.flights.names(f) }, nil)
+	t := a.newTouch(from.w, about, func() []string { return a.flights.names(f) }, nil)
 	t.stop = func() {
 		a.flights.stop(f)
 		t.changed()
 	}
-	t.prepare()
 	return t
 }
 

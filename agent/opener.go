@@ -160,7 +160,7 @@ func (s slot) SharedSecret(point []byte) (shared []byte, err error) {
 
 func (s slot) touch() *touch {
 	about := api.Event{Key: s.key.ID, Label: "escrow", Message: s.purpose}
-	return s.a.newTouch(about, only(s.who), func() {
+	return s.a.newTouch(s.key.w, about, only(s.who), func() {
 		if s.steps != nil {
 			s.steps.tell(api.Step{Kind: api.StepWaitTouch, Key: s.key.ID, KeyLabel: s.key.Label})
 		}

@@ -183,7 +183,7 @@ func (a *Agent) empty(ctx context.Context, who Caller, k *keyView) error {
 			return err
 		}
 		old := s.Info().DeviceID()
-		t := a.expectTouch(false, api.Event{Key: k.ID}, only(who), nil)
+		t := a.expectTouch(k.w, false, api.Event{Key: k.ID}, only(who), nil)
 		err = s.Reset()
 		if t.end(); err != nil {
 			return err

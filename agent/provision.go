@@ -303,7 +303,7 @@ func (p *provision) prove(v *visit, it *item) (api.CopyState, error) {
 		return api.CopyWritten, nil
 	}
 	about := api.Event{Key: v.key, Account: it.id, Label: it.account.Label()}
-	t := p.a.expectTouch(it.touch, about, only(p.who), func() { p.say(api.StepWaitTouch, v.key, it) })
+	t := p.a.expectTouch(v.w, it.touch, about, only(p.who), func() { p.say(api.StepWaitTouch, v.key, it) })
 	got, _, err := p.a.yardstick().ask(v.Session, it.account.ID(), it.account)
 	t.end()
 	if err != nil {

@@ -3,14 +3,9 @@ package agent
 import (
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/oathd/oathd/ipc/api"
 )
-
-// touchGuess is after how long without an answer a key is presumed to wait for a touch, where it is not
-// known whether the credential needs one. The slowest computation known takes 70 ms.
-const touchGuess = 500 * time.Millisecond
 
 // touches lists the keys that wait for a finger now, the most recent last.
 type touches struct {
@@ -25,11 +20,10 @@ type touch struct {
 	// names lists who waits; tell, if set, is called when the key begins to blink; stop, if set, has all of them give up.
 	names      func() []string
 	tell, stop func()
-	timer      *time.Timer
+	guess      *guess
 
-	mu sync.Mutex
-	// asked says that the key was asked for what may take a touch.
-	asked, blinks, over bool
+	mu           sync.Mutex
+	blinks, over bool
 	// told is the event that was published last.
 	told api.EventKind
 }
@@ -59,41 +53,30 @@ func (a *Agent) Touches() []Touch {
 
 // expectTouch tells everybody that a key blinks: at once if the credential is known to need a touch, else when the
 // answer takes longer than any computation. The caller calls end when the answer is there.
-func (a *Agent) expectTouch(known bool, about api.Event, names func() []string, tell func()) *touch {
-	t := a.newTouch(about, names, tell)
+func (a *Agent) expectTouch(w *worker, known bool, about api.Event, names func() []string, tell func()) *touch {
+	t := a.newTouch(w, about, names, tell)
 	t.expect(known)
 	return t
 }
 
 // newTouch is expectTouch in two steps, for those who must have the touch at hand before anybody hears of it.
-func (a *Agent) newTouch(about api.Event, names func() []string, tell func()) *touch {
+func (a *Agent) newTouch(w *worker, about api.Event, names func() []string, tell func()) *touch {
 	about.KeyLabel = a.keyLabel(about.Key)
-	return &touch{a: a, event: about, names: names, tell: tell}
+	return &touch{a: a, event: about, names: names, tell: tell, guess: w.guess}
 }
 
-// prepare makes expect cheap, which is called between two commands: to start a timer wakes a sleeping thread, to set one on
-// does not.
-func (t *touch) prepare() { t.timer = time.AfterFunc(touchGuess, t.begin) }
-
-// expect is called right before the key is asked for what may take a touch.
 func (t *touch) expect(known bool) {
-	t.mu.Lock()
-	t.asked = true
-	t.mu.Unlock()
-	switch {
-	case known:
+	if known {
 		t.begin()
-	case t.timer != nil:
-		t.timer.Reset(touchGuess)
-	default:
-		t.prepare()
+	} else {
+		t.guess.begin(t)
 	}
 }
 
 func (t *touch) begin() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.asked || t.blinks || t.over {
+	if t.over {
 		return
 	}
 	t.blinks = true
@@ -115,9 +98,7 @@ func (t *touch) changed() {
 
 // end says that the key no longer waits, and reports whether it did.
 func (t *touch) end() bool {
-	if t.timer != nil {
-		t.timer.Stop()
-	}
+	t.guess.end(t)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.over = true

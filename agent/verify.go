@@ -138,7 +138,7 @@ func (j *verification) proveOne(ctx context.Context, w *worker, c ledger.Copy) e
 			return err
 		}
 		about := api.Event{Key: c.Key, Account: c.Account, Label: c.CredID}
-		t := j.a.expectTouch(c.Touch, about, only(j.who), func() { j.say(api.StepWaitTouch, c, nil) })
+		t := j.a.expectTouch(w, c.Touch, about, only(j.who), func() { j.say(api.StepWaitTouch, c, nil) })
 		cred.prints, cred.digits, err = j.a.yardstick().ask(s, c.CredID, cred.account())
 		cred.touch = t.end()
 		return err

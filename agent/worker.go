@@ -12,8 +12,9 @@ import (
 // worker owns one insertion of a key: its goroutine is the only one that has the bay touch the card.
 // Everybody else queues a job and waits with a context of his own, for a card call cannot be cancelled.
 type worker struct {
-	slot hw.Slot
-	bay  Bay
+	slot  hw.Slot
+	bay   Bay
+	guess *guess
 
 	// state is what the key told when it was looked at, next the look that is queued, if one is; both are
 	// guarded by Agent.mu.
@@ -57,7 +58,7 @@ type job struct {
 }
 
 func newWorker(slot hw.Slot, bay Bay) *worker {
-	return &worker{slot: slot, bay: bay, wake: make(chan struct{}, 1)}
+	return &worker{slot: slot, bay: bay, guess: newGuess(), wake: make(chan struct{}, 1)}
 }
 
 // run works until stop is called.
@@ -112,6 +113,7 @@ func (w *worker) stop() {
 	left := w.queue
 	w.queue, w.over = nil, true
 	w.mu.Unlock()
+	w.guess.stop()
 	w.poke()
 	for _, j := range left {
 		j.done(hw.ErrRemoved)
