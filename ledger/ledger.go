@@ -140,7 +140,7 @@ func (l *Ledger) write(ctx context.Context, synchronous string, f func(*Tx) erro
 	}
 	defer tx.Rollback()
 
-	t := &Tx{tx: tx, at: l.now().UTC().Truncate(time.Second)}
+	t := &Tx{tx: tx, at: l.now().UTC().Truncate(time.Second), prepared: map[string]*sql.Stmt{}}
 	if err := f(t); err != nil {
 		return err
 	}

@@ -15,6 +15,8 @@ type Tx struct {
 	tx  *sql.Tx
 	at  time.Time
 	err error
+	// prepared are the statements that were made so far: many rows need the same, and to make one takes longer than to run it.
+	prepared map[string]*sql.Stmt
 	// erases says that the commit replaces or deletes what is not to be found on the disk any more.
 	erases bool
 }
@@ -24,10 +26,26 @@ func (t *Tx) exec(what, query string, args ...any) error {
 	if t.err != nil {
 		return t.err
 	}
-	if _, err := t.tx.Exec(query, args...); err != nil {
+	statement, err := t.prepare(query)
+	if err == nil {
+		_, err = statement.Exec(args...)
+	}
+	if err != nil {
 		t.err = fmt.Errorf("cannot %s in the ledger: %w", what, explain(err))
 	}
 	return t.err
+}
+
+// prepare returns the statement of a query, which ends with the transaction.
+func (t *Tx) prepare(query string) (*sql.Stmt, error) {
+	if statement, ok := t.prepared[query]; ok {
+		return statement, nil
+	}
+	statement, err := t.tx.Prepare(query)
+	if err == nil {
+		t.prepared[query] = statement
+	}
+	return statement, err
 }
 
 // refuse keeps an error that was found before SQLite was asked.
