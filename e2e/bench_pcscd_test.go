@@ -33,18 +33,21 @@ func behindPCSCD(b *testing.B, keys int, args ...string) (*daemon, *hwtest.PCSCD
 }
 
 // BenchmarkYkman takes a code of one account from oathctl, which finds it in the daemon's memory, and from ykman, which
-// asks the key: whole processes, the same key behind the same pcscd.
+// asks the key: whole processes, the same key behind the same pcscd. Beside it stands what a bare program would reach, for how long a
+// process takes to start is the machine's.
 func BenchmarkYkman(b *testing.B) {
 	d, pcscd := behindPCSCD(b, 1)
-	name, ykman := d.stock(b, 1, 1)[0], pcscd.Ykman(b, 0)
+	name, ykman, bare := d.stock(b, 1, 1)[0], pcscd.Ykman(b, 0), d.bare(b)
+	code := func(int) time.Duration { return took(func() { ykman.Run("oath", "accounts", "code", name) }) }
 	for b.Loop() {
-		p := inTurn(20,
-			func(int) time.Duration { return took(func() { ykman.Run("oath", "accounts", "code", name) }) },
-			func(int) time.Duration { return took(func() { d.do("code", name) }) })
+		p := inTurn(20, code, func(int) time.Duration { return took(func() { d.do("code", name) }) })
 		ratio := p.ratio()
 		b.ReportMetric(ratio, "ratio")
 		row(b, "`ykman oath accounts code NAME`, beside `oathctl code NAME`, warm; whole processes, one key",
 			words(median(p.ours)), words(median(p.theirs)), fmt.Sprintf("%.0f", ratio), "at least 45", ratio >= 45)
+		p = inTurn(20, code, func(int) time.Duration { return took(bare) })
+		fmt.Printf("\n| the same, beside a bare static Go program that connects and prints a line | %s | %s | %.0f | the machine's | |\n",
+			words(median(p.ours)), words(median(p.theirs)), p.ratio())
 	}
 }
 

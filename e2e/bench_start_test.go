@@ -32,20 +32,24 @@ func BenchmarkStart(b *testing.B) {
 func BenchmarkBare(b *testing.B) {
 	d := start(b, release(b), os.Environ(), "--soft-keys", "1")
 	d.present(fmt.Sprint(firstSoft))
-	name, dir := d.stock(b, firstSoft, 1)[0], b.TempDir()
-	compile(b, dir, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0", "./e2e/testdata/bare")
+	name, bare := d.stock(b, firstSoft, 1)[0], d.bare(b)
 	for b.Loop() {
 		inTurn(300,
 			func(int) time.Duration { return took(func() { d.do("code", name) }) },
-			func(int) time.Duration {
-				bare := exec.Command(filepath.Join(dir, "bare"), d.client.Socket)
-				return took(func() {
-					if out, err := bare.Output(); err != nil || len(out) == 0 {
-						b.Fatalf("%v, %s", err, out)
-					}
-				})
-			},
+			func(int) time.Duration { return took(bare) },
 		).atMost(b, 1.8, "`oathctl code NAME`, warm, whole process, beside a bare static Go program that connects and prints a line")
+	}
+}
+
+// bare returns what runs a bare static Go program that connects to the daemon and prints a line.
+func (d *daemon) bare(b *testing.B) func() {
+	b.Helper()
+	dir := b.TempDir()
+	compile(b, dir, []string{"-trimpath", "-ldflags=-s -w"}, "CGO_ENABLED=0", "./e2e/testdata/bare")
+	return func() {
+		if out, err := exec.Command(filepath.Join(dir, "bare"), d.client.Socket).Output(); err != nil || len(out) == 0 {
+			b.Fatalf("%v, %s", err, out)
+		}
 	}
 }
 
