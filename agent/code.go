@@ -3,11 +3,13 @@ package agent
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/ykoath"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
@@ -35,8 +37,30 @@ func (a *Agent) Code(ctx context.Context, who Caller, r api.CodeRequest) (api.Co
 			return *code, nil
 		}
 	}
+	code, err := a.ask(ctx, who, r, acc)
+	if errors.Is(err, hw.ErrRemoved) {
+		err = hw.WithHint(err, "plug the key in again and repeat the command")
+	}
+	if err != nil {
+		return api.Code{}, cardError(err, "cannot give a code of %s", acc.Label())
+	}
+	return code, nil
+}
+
+// ask has a key compute a code. Where the key was pulled out meanwhile, it is planned once more: it may be back.
+func (a *Agent) ask(ctx context.Context, who Caller, r api.CodeRequest, acc *accountView) (api.Code, error) {
 	f, err := a.plan(ctx, r, acc)
 	if err != nil {
+		return api.Code{}, err
+	}
+	code, err := a.fly(ctx, who, f)
+	if !f.lost(ctx, err) {
+		return code, err
+	}
+	if again := a.view.Load().accounts[acc.ID]; again != nil {
+		acc = again
+	}
+	if f, err = a.plan(ctx, r, acc); err != nil {
 		return api.Code{}, err
 	}
 	return a.fly(ctx, who, f)

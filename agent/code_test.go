@@ -533,3 +533,20 @@ func TestHeldKey(t *testing.T) {
 
 // selectApplet selects the OATH applet as another program would.
 func selectApplet(k *softkey.Key) (*ykoath.Session, error) { return ykoath.Select(k) }
+
+// A key that is pulled out and plugged in again gives a code at once, whatever of that was noticed when the code is asked for.
+func TestCodeRightAfterTheKeyIsBack(t *testing.T) {
+	main := newKey(t, softkey.Options{Serial: mainSerial})
+	r := newRig(t)
+	r.adoptNew(main, "main")
+	if _, err := r.add(api.AddRequest{Accounts: []api.NewAccount{totp("GitHub", "me")}, Copies: 1}); err != nil {
+		t.Fatal(err)
+	}
+	for range 50 {
+		r.bay.Remove(main)
+		r.bay.Insert(main)
+		if _, err := r.code(api.CodeRequest{Account: "GitHub:me"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

@@ -7,12 +7,16 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/ykoath"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
 )
+
+// noticeTime is how long it may take until a key that does not answer any more is seen to be gone.
+const noticeTime = 2 * time.Second
 
 // flightID names what two requests must have in common to share one computation.
 type flightID struct {
@@ -133,10 +137,7 @@ func (a *Agent) fly(ctx context.Context, who Caller, f *flight) (api.Code, error
 	}
 	select {
 	case <-f.ended:
-		if f.err != nil {
-			return api.Code{}, cardError(f.err, "cannot give a code of %s", f.acc.Label())
-		}
-		return f.code, nil
+		return f.code, f.err
 	case <-stopped:
 		return api.Code{}, refuse(api.CodeCanceled, "ask again, and touch the key", "cannot wait any longer for a code of %s: you chose to stop", f.acc.Label())
 	case <-ctx.Done():
@@ -144,6 +145,23 @@ func (a *Agent) fly(ctx context.Context, who Caller, f *flight) (api.Code, error
 		f.changed()
 		return api.Code{}, cardError(ctx.Err(), "cannot wait any longer for a code of %s", f.acc.Label())
 	}
+}
+
+// lost reports whether the flight came to nothing as its key was pulled out, which the agent then knows, too: what it shows from now
+// on is what came after. So there is sense in planning another.
+func (f *flight) lost(ctx context.Context, err error) bool {
+	if !f.shared() || !errors.Is(err, hw.ErrRemoved) {
+		return false
+	}
+	late := time.NewTimer(noticeTime)
+	defer late.Stop()
+	select {
+	case <-f.sources[len(f.sources)-1].w.gone:
+		return true
+	case <-late.C:
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // changed tells those who look at a blinking key that others wait for it now.

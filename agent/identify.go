@@ -91,11 +91,11 @@ func (a *Agent) Refresh(ctx context.Context) {
 	a.inspectAll(ctx, a.workersWhere(func(*worker) bool { return true }))
 }
 
-// recheck looks again at the keys that could not be used when they were last looked at: whoever held them may
-// be gone, or a keyring may know their passwords.
+// recheck looks at the keys that were just plugged in, and again at those that could not be used when they were last looked at:
+// whoever held them may be gone, or a keyring may know their passwords.
 func (a *Agent) recheck(ctx context.Context) {
 	a.recalled(ctx)
-	a.inspectAll(ctx, a.workersWhere(func(w *worker) bool { return w.state.trouble != nil }))
+	a.inspectAll(ctx, a.workersWhere(func(w *worker) bool { return !w.state.known || w.state.trouble != nil }))
 }
 
 // workersWhere lists the workers that match; match is called with a.mu held.

@@ -29,6 +29,8 @@ type worker struct {
 	queue []job
 	over  bool
 	wake  chan struct{}
+	// gone is closed when the agent knows that the key was pulled out.
+	gone chan struct{}
 }
 
 // keyState is what is known of a key that is plugged in.
@@ -58,7 +60,7 @@ type job struct {
 }
 
 func newWorker(slot hw.Slot, bay Bay) *worker {
-	return &worker{slot: slot, bay: bay, guess: newGuess(), wake: make(chan struct{}, 1)}
+	return &worker{slot: slot, bay: bay, guess: newGuess(), wake: make(chan struct{}, 1), gone: make(chan struct{})}
 }
 
 // run works until stop is called.
@@ -113,6 +115,7 @@ func (w *worker) stop() {
 	left := w.queue
 	w.queue, w.over = nil, true
 	w.mu.Unlock()
+	close(w.gone)
 	w.guess.stop()
 	w.poke()
 	for _, j := range left {
