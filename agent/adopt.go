@@ -29,6 +29,10 @@ func (a *Agent) Adopt(ctx context.Context, who Caller, key string, r api.AdoptRe
 	if err := a.adoptable(k); err != nil {
 		return api.Key{}, err
 	}
+	attested, err := a.attest(ctx, k)
+	if err != nil {
+		return api.Key{}, err
+	}
 	row, err := a.enter(who, k, cmp.Or(r.Label, k.Label), r)
 	if err != nil {
 		return api.Key{}, err
@@ -36,7 +40,9 @@ func (a *Agent) Adopt(ctx context.Context, who Caller, key string, r api.AdoptRe
 	if err := a.inspect(ctx, k.w, true); err != nil && !k.Locked {
 		return api.Key{}, cardError(err, "cannot look at %s after it was adopted", row.Label)
 	}
-	return a.Key(row.ID)
+	adopted, err := a.Key(row.ID)
+	adopted.Attestation = attested
+	return adopted, err
 }
 
 func (a *Agent) adoptable(k *keyView) error {

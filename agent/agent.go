@@ -5,6 +5,7 @@ package agent
 
 import (
 	"context"
+	"crypto/x509"
 	"fmt"
 	"log/slog"
 	"os"
@@ -39,6 +40,8 @@ type Options struct {
 	Ledger *ledger.Ledger
 	// Enroller sets up escrow slots; nil where the keys are not behind pcscd.
 	Enroller Enroller
+	// Attestors are the makers whose signatures on keys are believed; nil for Yubico.
+	Attestors *x509.CertPool
 	// Keyring is where passwords are remembered; nil for nowhere.
 	Keyring Keyring
 	// Log is where what nobody asked about is written; nil means nowhere.

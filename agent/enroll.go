@@ -59,13 +59,14 @@ func (a *Agent) Enroll(ctx context.Context, who Caller, key string, r api.Enroll
 		}
 	}
 	e := api.Enrollment{Key: k.Key, Slot: int(plan.Slot), Reuse: plan.Reuse != nil, Steps: plan.Steps, Warnings: plan.Warnings}
-	if slot != nil {
-		e.Recipient, err = escrow.PIVRecipient(slot.Point)
+	if slot == nil {
+		return e, nil
 	}
-	if err != nil {
+	if e.Recipient, err = escrow.PIVRecipient(slot.Point); err != nil {
 		return api.Enrollment{}, vaultError(err, "cannot enroll %s", k.Label)
 	}
-	return e, nil
+	e.Key.Attestation, err = a.attest(ctx, k)
+	return e, err
 }
 
 // enrollBrought finds the secrets to be those that the request needs.

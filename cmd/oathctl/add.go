@@ -296,7 +296,7 @@ func (a *app) adoptSome(ctx context.Context, seen []api.Key) error {
 	for _, i := range chosen {
 		key, err := a.client.Adopt(ctx, seen[i].ID, api.AdoptRequest{})
 		if err == nil {
-			a.term.say(keyName(key.Label, key.Soft) + ": adopted")
+			a.term.say(append([]string{keyName(key.Label, key.Soft) + ": adopted"}, attestationWords(key)...)...)
 		}
 		failures = errors.Join(failures, err)
 	}

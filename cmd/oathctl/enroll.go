@@ -61,10 +61,8 @@ func (a *app) enroll(ctx context.Context, key string, o enrollOptions) error {
 	if e, err = a.carryOut(ctx, p, e, o); err != nil {
 		return err
 	}
-	return a.term.answer(e, []string{
-		enrolledWords(e),
-		"next: oathctl escrow recipients add --key " + e.Key.Label + "   (or oathctl escrow init)",
-	})
+	lines := append([]string{enrolledWords(e)}, attestationWords(e.Key)...)
+	return a.term.answer(e, append(lines, "next: oathctl escrow recipients add --key "+e.Key.Label+"   (or oathctl escrow init)"))
 }
 
 func enrolledWords(e api.Enrollment) string {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -59,7 +60,24 @@ func (a *app) changeKey(ctx context.Context, change func(context.Context) (api.K
 	if err != nil {
 		return err
 	}
-	return a.term.answer(key, keysTable([]api.Key{key}, time.Now())[1:])
+	return a.term.answer(key, append(keysTable([]api.Key{key}, time.Now())[1:], attestationWords(key)...))
+}
+
+// attestationWords says what its maker says of a key, if anything. Of a key that is a program nobody is to say anything.
+func attestationWords(key api.Key) []string {
+	told := key.Attestation
+	switch {
+	case told == nil || key.Soft:
+		return nil
+	case told.Trouble != "":
+		return []string{"nobody known to oathd vouches for it: " + told.Trouble}
+	}
+	words := "Yubico vouches for it: firmware " + told.Firmware
+	if told.Serial != 0 {
+		words += fmt.Sprintf(", serial number %d", told.Serial)
+	}
+	asks := map[[2]bool]string{{true, true}: "PIN and touch", {true, false}: "the PIN, and no touch", {false, true}: "a touch, and no PIN"}
+	return []string{words + "; its escrow slot asks for " + cmp.Or(asks[[2]bool{told.PIN, told.Touch}], "neither PIN nor touch")}
 }
 
 func (a *app) resetCommand() *cobra.Command {

@@ -65,6 +65,8 @@ type Key struct {
 	LastSeen  time.Time `json:"last_seen,omitzero"`
 	// Waiting names who waits for a touch of this key, most recent last.
 	Waiting []string `json:"waiting,omitempty"`
+	// Attestation is only in the answers to the key's adoption and its enrollment, and only where it has an escrow slot.
+	Attestation *Attestation `json:"attestation,omitempty"`
 }
 
 // CopyState says how much is known of a copy.

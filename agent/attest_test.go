@@ -1,0 +1,76 @@
+package agent_test
+
+import (
+	"bytes"
+	"crypto/x509"
+	"encoding/binary"
+	"testing"
+
+	"github.com/oathd/oathd/agent"
+	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/hw/softkey"
+	"github.com/oathd/oathd/ipc/api"
+)
+
+// softMakers believes those who make soft keys.
+func softMakers() *x509.CertPool {
+	makers := x509.NewCertPool()
+	makers.AddCert(softkey.AttestationCA())
+	return makers
+}
+
+// insertOnly plugs a key in, waits until it was looked at, and returns its id.
+func (r *rig) insertOnly(k *softkey.Key) string {
+	r.t.Helper()
+	r.bay.Insert(k)
+	return r.await(api.EventKeyIn).Key
+}
+
+func TestAttestationAtAdoption(t *testing.T) {
+	enrolled := func(o softkey.Options) *softkey.Key {
+		k := newKey(t, o)
+		hwtest.EscrowSlot(t, k, 0x82)
+		return k
+	}
+	vouched := api.Attestation{Serial: mainSerial, Firmware: "5.7.1", PIN: true, Touch: true}
+	for name, test := range map[string]struct {
+		key    *softkey.Key
+		makers *x509.CertPool
+		want   func(*api.Attestation) bool
+	}{
+		"vouched for":    {enrolled(softkey.Options{Serial: mainSerial}), softMakers(), func(a *api.Attestation) bool { return a != nil && *a == vouched }},
+		"by somebody":    {enrolled(softkey.Options{Serial: mainSerial}), nil, func(a *api.Attestation) bool { return a != nil && a.Trouble != "" && a.Serial == 0 }},
+		"no escrow slot": {newKey(t, softkey.Options{Serial: mainSerial}), softMakers(), func(a *api.Attestation) bool { return a == nil }},
+		"no PIV":         {newKey(t, softkey.Options{Serial: mainSerial, Personality: "nitrokey-3"}), softMakers(), func(a *api.Attestation) bool { return a == nil }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRigWith(t, agent.Options{Attestors: test.makers})
+			key, err := r.Adopt(t.Context(), tester, r.insertOnly(test.key), api.AdoptRequest{Label: "main"})
+			if err != nil || !test.want(key.Attestation) {
+				t.Errorf("%v, %+v", err, key.Attestation)
+			}
+			if shown := r.key("main"); shown.Attestation != nil {
+				t.Error("it is told again without being asked for")
+			}
+		})
+	}
+}
+
+// A key that shows the serial number of another than its maker signed is not adopted.
+func TestAttestationOfAnotherKey(t *testing.T) {
+	const readConfig = 0x1d
+	k := newKey(t, softkey.Options{Serial: mainSerial})
+	hwtest.EscrowSlot(t, k, 0x82)
+	told, pretended := binary.BigEndian.AppendUint32(nil, mainSerial), binary.BigEndian.AppendUint32(nil, mainSerial+1)
+	k.Fail(softkey.Fault{Kind: softkey.FaultAnswer, INS: readConfig, Answer: func(answer []byte) []byte {
+		return bytes.Replace(answer, told, pretended, 1)
+	}})
+	r := newRigWith(t, agent.Options{Attestors: softMakers()})
+	_, err := r.Adopt(t.Context(), tester, r.insertOnly(k), api.AdoptRequest{Label: "main"})
+	wantCode(t, err, api.CodeProofFailed)
+	for _, k := range r.Keys() {
+		if k.State == api.KeyAdopted {
+			t.Errorf("it is adopted: %+v", k)
+		}
+	}
+}
