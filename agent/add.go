@@ -4,19 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"slices"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ledger"
 	"github.com/oathd/oathd/oath"
 )
-
-// maxAlias bounds an alias in bytes: an ARN fits.
-const maxAlias = 2048
 
 // item is one account that is to be written.
 type item struct {
@@ -127,8 +120,8 @@ func newItem(n api.NewAccount, seed *oath.Secret) (*item, error) {
 	if err := it.account.Validate(); err != nil {
 		return nil, err
 	}
-	if len(n.Alias) > maxAlias || !utf8.ValidString(n.Alias) || strings.ContainsFunc(n.Alias, unicode.IsControl) {
-		return nil, fmt.Errorf("its alias is longer than %d bytes, or no text", maxAlias)
+	if err := validAlias(n.Alias); err != nil {
+		return nil, err
 	}
 	if seed.Len() == 0 {
 		return nil, errors.New("its seed is empty")

@@ -375,3 +375,42 @@ func TestManyAccounts(t *testing.T) {
 		})
 	}
 }
+
+func TestSetAlias(t *testing.T) {
+	r, main, _ := twoKeysLike(t, "yubikey-5.7")
+	mail, github := r.mustAdd(second), r.mustAdd(totp("GitHub", "me"))
+	alias := func(account, value string) error {
+		_, err := r.SetAlias(t.Context(), tester, account, value)
+		return err
+	}
+	before := (program{t: t, k: main}).ids()
+	if err := alias("Mail:me", "post"); err != nil {
+		t.Fatal(err)
+	}
+	if acc := r.account("post"); acc.ID != mail.ID || acc.Alias != "post" {
+		t.Errorf("%+v", acc)
+	}
+	r.mustCode(api.CodeRequest{Account: "post"})
+	if names := r.AccountNames("PO"); len(names) != 1 || names[0].Name != "post" || !strings.Contains(names[0].Note, "Mail:me") {
+		t.Errorf("completion: %+v", names)
+	}
+	if after := (program{t: t, k: main}).ids(); !slices.Equal(before, after) {
+		t.Errorf("the key has %q, had %q", after, before)
+	}
+	for _, taken := range []string{"post", "Mail:me", mail.ID} {
+		wantCode(t, alias("GitHub:me", taken), api.CodeExists)
+	}
+	wantCode(t, alias("GitHub:me", "two\nlines"), api.CodeBadRequest)
+	wantCode(t, alias("nothing", "x"), api.CodeNotFound)
+	for _, fine := range []string{"post", "mail", ""} { // its own again, another, none
+		if err := alias(mail.ID, fine); err != nil {
+			t.Errorf("%q: %v", fine, err)
+		}
+	}
+	if err := alias("GitHub:me", "post"); err != nil || r.account("post").ID != github.ID {
+		t.Errorf("an alias that is free again: %v", err)
+	}
+	if what := r.intact(); !slices.Contains(what, `set the alias of Mail:me to "post"`) {
+		t.Errorf("%q", what)
+	}
+}

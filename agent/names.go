@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"slices"
 	"sort"
 	"strings"
 	"unicode"
@@ -13,20 +14,33 @@ const maxNames = 100
 
 // AccountNames lists what somebody may be about to type who has typed text: names of accounts that begin with
 // it in any case, else that contain it. There are at most 100 of them, in order; of more, the last one is
-// among them, so that a shell finds what all have in common.
+// among them, so that a shell finds what all have in common. Then come the aliases that begin so.
 func (a *Agent) AccountNames(text string) []api.Name {
 	v, text := a.view.Load(), strings.ToLower(text)
 	fit := beginning(v.accountList, text)
 	if len(fit) == 0 {
 		fit = those(v.accountList, func(acc *accountView) bool { return strings.Contains(acc.folded, text) })
 	}
-	return names(fit, func(acc *accountView) api.Name {
+	list := names(fit, func(acc *accountView) api.Name {
 		n := api.Name{Name: acc.Label(), Note: acc.note()}
 		if found, err := v.findAccount(n.Name); err != nil || found != acc || !typable(n.Name) {
 			n = api.Name{Name: acc.ID, Note: acc.Label() + " " + n.Note}
 		}
 		return n
 	})
+	return append(list, v.aliases(text, maxNames-len(list))...)
+}
+
+// aliases are the aliases that begin with folded text, in order and not more than most.
+func (v *view) aliases(text string, most int) []api.Name {
+	var list []api.Name
+	for alias, hits := range v.names()[byAlias] {
+		if text != "" && typable(alias) && strings.HasPrefix(strings.ToLower(alias), text) {
+			list = append(list, api.Name{Name: alias, Note: hits[0].Label() + " " + hits[0].note()})
+		}
+	}
+	slices.SortFunc(list, func(a, b api.Name) int { return strings.Compare(a.Name, b.Name) })
+	return list[:min(len(list), most)]
 }
 
 // beginning finds the accounts whose labels begin with folded text. They stand together: the list is in the labels' order.

@@ -181,6 +181,7 @@ func (r *recorder) askAll() {
 	ask(200, "GET /v1/events", none, none)
 	ask(200, "POST /v1/soft/{serial}/touch", api.JSONType, "{}", "1000001")
 
+	ask(200, "POST /v1/accounts/{account}/alias", api.JSONType, `{"value":"gh"}`, "GitHub:me")
 	ask(200, "POST /v1/accounts/{account}/rename", api.JSONType, `{"issuer":"GitHub","name":"you"}`, "GitHub:me")
 	ask(200, "DELETE /v1/accounts/{account}", none, none, "GitHub:you", "?key=red")
 	ask(409, "DELETE /v1/accounts/{account}", none, none, "GitHub:you")

@@ -83,6 +83,9 @@ func provedWords(copies []api.Copy, now time.Time) string {
 
 func noteWords(account api.Account) string {
 	var notes []string
+	if account.Alias != "" {
+		notes = append(notes, "also "+account.Alias)
+	}
 	if account.Superseded {
 		notes = append(notes, ink.Paint(ink.Yellow, "superseded"))
 	} else if account.Conflict {

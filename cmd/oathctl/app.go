@@ -102,7 +102,7 @@ Exit status: 0 done, 1 error, 2 usage, 3 not found or ambiguous, 4 key absent, 5
 
 func (a *app) accountCommands() []*cobra.Command {
 	return []*cobra.Command{
-		a.accountsCommand(), a.codeCommand(), a.addCommand(), a.importCommand(), a.renameCommand(), a.removeCommand(),
+		a.accountsCommand(), a.codeCommand(), a.addCommand(), a.importCommand(), a.aliasCommand(), a.renameCommand(), a.removeCommand(),
 		a.verifyCommand(), a.coverageCommand(), a.planCommand(), a.resumeCommand(),
 	}
 }

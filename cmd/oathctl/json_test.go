@@ -64,6 +64,7 @@ var printed = map[string][]any{
 	"password remember":        {api.Key{}},
 	"password forget":          {api.Key{}},
 	"plan":                     {api.Plan{}, api.Line{}},
+	"alias":                    {api.Account{}},
 	"remove":                   {api.Report{}},
 	"rename":                   {api.Report{}},
 	"restore":                  {api.Line{}},

@@ -102,6 +102,11 @@ func (c *Client) Remove(ctx context.Context, account, key string, force bool) (a
 	})
 }
 
+// SetAlias gives an account one more name, or none with "".
+func (c *Client) SetAlias(ctx context.Context, account, value string) (api.Account, error) {
+	return call[api.Account](ctx, c, post("/v1/accounts", account, "alias").withJSON(api.LabelRequest{Value: value}))
+}
+
 // Adopt takes a key into the ledger.
 func (c *Client) Adopt(ctx context.Context, key string, r api.AdoptRequest) (api.Key, error) {
 	return call[api.Key](ctx, c, post("/v1/keys", key, "adopt").withJSON(r))

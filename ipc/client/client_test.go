@@ -76,6 +76,7 @@ func TestRequests(t *testing.T) {
 		{func(ctx context.Context, c *Client) error {
 			return failed(c.Rename(ctx, "a/b c", api.RenameRequest{Issuer: "i", Name: "n"}))
 		}, "POST /v1/accounts/a%2Fb%20c/rename", api.JSONType, `{"issuer":"i","name":"n"}`, ""},
+		{func(ctx context.Context, c *Client) error { return failed(c.SetAlias(ctx, "x", "gh")) }, "POST /v1/accounts/x/alias", api.JSONType, `{"value":"gh"}`, ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.Remove(ctx, "x", "", false)) }, "DELETE /v1/accounts/x", "", "", ""},
 		{func(ctx context.Context, c *Client) error { return failed(c.Remove(ctx, "x", "red", true)) }, "DELETE /v1/accounts/x?force=true&key=red", "", "", ""},
 		{func(ctx context.Context, c *Client) error {

@@ -44,6 +44,7 @@ func writings(a *agent.Agent) []route {
 
 		{"POST /v1/accounts", add(a.Add)},
 		{"POST /v1/accounts/{name}/rename", named(a.Rename)},
+		{"POST /v1/accounts/{name}/alias", named(valued(a.SetAlias))},
 		{"DELETE /v1/accounts/{name}", remove(a.Remove, a.Withdraw)},
 
 		{"POST /v1/keys/{name}/adopt", named(a.Adopt)},
