@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -27,8 +28,11 @@ func settle() error {
 		return err
 	}
 	program, err := os.Executable()
+	if err != nil { // as where there is no /proc
+		program, err = exec.LookPath(os.Args[0])
+	}
 	if err != nil {
-		return err
+		return fmt.Errorf("cannot start the program again, with GODEBUG=%s: %w", os.Getenv("GODEBUG"), err)
 	}
 	return unix.Exec(program, os.Args, os.Environ())
 }
