@@ -3,10 +3,12 @@ package e2e
 import (
 	"bytes"
 	"encoding/base32"
+	"encoding/hex"
 	"fmt"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +39,8 @@ type workshop struct {
 	b     *testing.B
 	pcscd *hwtest.PCSCD
 	paper string
+	// replay is a program that has a key do what another was told, and tells how long that takes.
+	replay string
 	// serial is the last key's.
 	serial uint32
 }
@@ -48,7 +52,7 @@ const (
 )
 
 func newWorkshop(b *testing.B) *workshop {
-	w := &workshop{b: b, pcscd: hwtest.StartPCSCD(b, 2)}
+	w := &workshop{b: b, pcscd: hwtest.StartPCSCD(b, 2), replay: compileC(b, "replay", "$(pkg-config --cflags --libs libpcsclite)")}
 	w.daemon = start(b, release(b), w.pcscd.Env())
 	passphrase := oath.CopySecret([]byte("correct horse battery staple"))
 	defer passphrase.Wipe()
@@ -66,14 +70,14 @@ func newWorkshop(b *testing.B) *workshop {
 }
 
 // plug puts a new key into a slot.
-func (w *workshop) plug(profile string, slot int) (*paced, func()) {
+func (w *workshop) plug(profile string, slot int) (*noted, func()) {
 	w.b.Helper()
 	w.serial++
 	k, err := softkey.New(softkey.Options{Serial: w.serial, Personality: "yubikey-5.7", Profile: profile})
 	if err != nil {
 		w.b.Fatal(err)
 	}
-	key := &paced{Key: k}
+	key := &noted{Key: k}
 	pull := w.pcscd.Plug(key, slot)
 	w.present(fmt.Sprint(w.serial))
 	return key, pull
@@ -85,14 +89,14 @@ func (w *workshop) compare(profile string, least float64) {
 	p := inTurn(3,
 		func(int) time.Duration { return w.ykmanLoop(profile) },
 		func(int) time.Duration {
-			took, busy := w.restore(profile)
-			spent = append(spent, busy)
+			took, commands := w.restore(profile)
+			spent = append(spent, w.again(profile, commands))
 			return took
 		})
 	speed := "with no delays"
 	if profile == realKey {
 		speed = "as slow as a real one"
-		pairs{p.theirs, spent}.atMost(w.b, 1.15, fmt.Sprintf("`oathctl restore` of %d accounts to a key %s, proved, beside the time of the key's APDUs", restored, speed))
+		pairs{p.theirs, spent}.atMost(w.b, 1.15, fmt.Sprintf("`oathctl restore` of %d accounts to a key %s, proved, beside a C program that has such a key do the same APDUs, their times alone", restored, speed))
 	}
 	ratio := p.ratio()
 	w.b.ReportMetric(ratio, "ratio/"+profile)
@@ -100,23 +104,39 @@ func (w *workshop) compare(profile string, least float64) {
 		words(median(p.ours)), words(median(p.theirs)), fmt.Sprintf("%.0f", ratio), fmt.Sprintf("at least %.0f", least), ratio >= least)
 }
 
-// restore writes all accounts to a new key, and returns how long it took, and how much of that the key did.
-func (w *workshop) restore(profile string) (took, busy time.Duration) {
+// restore writes all accounts to a new key, and returns how long it took, and what the key was told to do.
+func (w *workshop) restore(profile string) (time.Duration, string) {
 	key, pull := w.plug(profile, ourSlot)
 	name := fmt.Sprint(key.Serial())
 	w.do("key", "adopt", name, "--label", "key "+name)
-	key.begin()
+	key.take()
 	ctl := exec.Command(filepath.Join(w.bin, "oathctl"), "-q", "restore", "--to", name, "--with", "recovery")
 	ctl.Env, ctl.Stdin = w.env, strings.NewReader(w.paper)
-	begin := time.Now()
-	out, err := ctl.CombinedOutput()
-	took, busy = time.Since(begin), key.spent()
+	var out []byte
+	var err error
+	total := took(func() { out, err = ctl.CombinedOutput() })
 	if proved := bytes.Count(out, []byte("  proved")); err != nil || proved != restored {
 		w.b.Fatalf("%v, %d copies are proved:\n%s\noathd said:\n%s", err, proved, out, &w.log)
 	}
+	commands := key.take()
 	pull()
 	w.present()
-	return took, busy
+	return total, commands
+}
+
+// again has a new key do what another was told, and returns how long its answers took.
+func (w *workshop) again(profile, commands string) time.Duration {
+	_, pull := w.plug(profile, ourSlot)
+	replay := exec.Command(w.replay, w.pcscd.Reader(ourSlot))
+	replay.Env, replay.Stdin = w.pcscd.Env(), strings.NewReader(commands)
+	out, err := replay.CombinedOutput()
+	nanoseconds, malformed := strconv.ParseInt(strings.TrimSpace(string(out)), 10, 64)
+	if err != nil || malformed != nil {
+		w.b.Fatalf("%v, %v: %s", err, malformed, out)
+	}
+	pull()
+	w.present()
+	return time.Duration(nanoseconds)
 }
 
 // ykmanLoop writes as many accounts to a new key with ykman.
@@ -137,31 +157,26 @@ func (w *workshop) ykmanLoop(profile string) time.Duration {
 	return total
 }
 
-// paced is a key that adds up for how long it has worked.
-type paced struct {
+// noted is a key that notes what it is told to do.
+type noted struct {
 	*softkey.Key
-	mu   sync.Mutex
-	time time.Duration
+	mu       sync.Mutex
+	commands []string
 }
 
 // Transmit answers a command.
-func (k *paced) Transmit(command []byte) ([]byte, error) {
-	begin := time.Now()
-	answer, err := k.Key.Transmit(command)
+func (k *noted) Transmit(command []byte) ([]byte, error) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.time += time.Since(begin)
-	return answer, err
+	k.commands = append(k.commands, hex.EncodeToString(command))
+	k.mu.Unlock()
+	return k.Key.Transmit(command)
 }
 
-func (k *paced) begin() {
+// take returns the commands since it was last called, one a line.
+func (k *noted) take() string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.time = 0
-}
-
-func (k *paced) spent() time.Duration {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.time
+	taken := strings.Join(k.commands, "\n") + "\n"
+	k.commands = nil
+	return taken
 }
