@@ -11,11 +11,15 @@ import (
 type Command struct {
 	CLA, INS, P1, P2 byte
 	Data             []byte
+	// Le is the expected length of the answer; 0 is as much as fits.
+	Le byte
 }
 
 const (
 	maxShortData = 255
-	classChain   = 0x10 // ISO/IEC 7816-4, section 5.1.1: this is not the last command of a chain
+	// insGetResponse fetches the rest of an answer (ISO/IEC 7816-4, section 11.7.1).
+	insGetResponse = 0xc0
+	classChain     = 0x10 // ISO/IEC 7816-4, section 5.1.1: this is not the last command of a chain
 
 	// maxResponse bounds what a chain of responses may add up to. The longest honest one is a LIST or
 	// CALCULATE ALL of some 130 accounts (pico-fido), under 16 KiB.
@@ -44,7 +48,7 @@ func (c Command) Encode() ([]byte, error) {
 	if c.CLA&classChain != 0 {
 		return b, nil
 	}
-	return append(b, 0), nil
+	return append(b, c.Le), nil
 }
 
 // Link exchanges commands with one applet: it splits long commands into a chain and puts the parts of long
@@ -72,7 +76,7 @@ func (l Link) Exchange(c Command) ([]byte, error) {
 		case more && parts > 1 && len(part) == 0:
 			return nil, fmt.Errorf("%w: a chain that makes no progress", ErrMalformed)
 		case more:
-			part, status, err = l.transmit(Command{INS: l.MoreINS})
+			part, status, err = l.next()
 		case status != StatusOK:
 			return answer, status
 		default:
@@ -80,6 +84,17 @@ func (l Link) Exchange(c Command) ([]byte, error) {
 		}
 	}
 	return nil, err
+}
+
+// next fetches the next part of an answer. Where the applet does not know its own instruction for that, it
+// may know the standard's.
+func (l *Link) next() ([]byte, Status, error) {
+	part, status, err := l.transmit(Command{INS: l.MoreINS})
+	if status == StatusInsUnknown && l.MoreINS != insGetResponse {
+		l.MoreINS = insGetResponse
+		part, status, err = l.transmit(Command{INS: l.MoreINS})
+	}
+	return part, status, err
 }
 
 // send transmits c, split into a chain of commands where it is too long for one.
@@ -99,7 +114,17 @@ func (l Link) send(c Command) ([]byte, Status, error) {
 	return l.transmit(c)
 }
 
+// transmit sends a command, once more if the card wants to be asked for its answer's exact length.
 func (l Link) transmit(c Command) ([]byte, Status, error) {
+	part, status, err := l.transmitOnce(c)
+	if le, wrong := status.Exact(); wrong {
+		c.Le = le
+		return l.transmitOnce(c)
+	}
+	return part, status, err
+}
+
+func (l Link) transmitOnce(c Command) ([]byte, Status, error) {
 	command, err := c.Encode()
 	if err != nil {
 		return nil, 0, err

@@ -40,3 +40,7 @@ func (s Status) More() (int, bool) {
 	}
 	return 256, true
 }
+
+// Exact returns the expected length with which a command is to be repeated, and whether s is a 6Cxx at all
+// (ISO/IEC 7816-4, section 5.6).
+func (s Status) Exact() (byte, bool) { return byte(s), s>>8 == 0x6c }
