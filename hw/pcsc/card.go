@@ -78,6 +78,14 @@ func (c *card) counter() (uint16, error) {
 
 // transmit sends a command, which is not empty, and returns the answer, which is good until the next.
 func (c *card) transmit(command []byte) ([]byte, error) {
+	if c.protocol == C.SCARD_PROTOCOL_T0 {
+		return exchangeT0(command, c.send)
+	}
+	return c.send(command)
+}
+
+// send is transmit without what the protocol adds.
+func (c *card) send(command []byte) ([]byte, error) {
 	var header *C.SCARD_IO_REQUEST
 	switch c.protocol {
 	case C.SCARD_PROTOCOL_T0:
