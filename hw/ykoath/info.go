@@ -17,7 +17,8 @@ const TagSoft = 0x8e
 // SoftMark is the value of TagSoft.
 const SoftMark = "oathd soft key"
 
-// Version is the version of the OATH application; on a YubiKey that is the firmware's.
+// Version is the version of the OATH application; on a YubiKey that is the firmware's. It is zero if the application
+// does not tell.
 type Version struct{ Major, Minor, Patch byte }
 
 // String returns "5.4.3".
@@ -83,7 +84,7 @@ func (i Info) Vendor() string {
 		return "YubiKey 5"
 	case i.Version.Major == 4:
 		return "YubiKey 4"
-	case i.Version.Major < 4:
+	case i.Version.Major < 4 && i.Version != Version{}:
 		return "YubiKey NEO"
 	}
 	return "OATH key"
@@ -144,21 +145,27 @@ func parseSelect(answer []byte) (Info, error) {
 	if err != nil {
 		return Info{}, err
 	}
-	version, _ := tlv.Find(list, tagVersion)
-	if len(version) != 3 {
-		return Info{}, fmt.Errorf("%w: a version of %d bytes", hw.ErrMalformed, len(version))
-	}
 	info := Info{
-		Version:   Version{version[0], version[1], version[2]},
+		Version:   version(list),
 		Salt:      value(list, tagName),
 		Challenge: value(list, tagChallenge),
 		Soft:      string(value(list, TagSoft)) == SoftMark,
 	}
 	info.readNitrokey(list)
 	if info.Salt == nil && !info.nitrokey {
-		return Info{}, fmt.Errorf("%w: no device id", hw.ErrMalformed)
+		err := fmt.Errorf("%w: no device id", hw.ErrMalformed)
+		return Info{}, hw.WithHint(err, "its OATH application does not say which key it is (tag 71 of SELECT), so oathd could not tell it from another")
 	}
 	return info, nil
+}
+
+// version returns the zero version for an applet that does not say, or not in three numbers: nothing is expected of it then.
+func version(list []tlv.TLV) Version {
+	v, _ := tlv.Find(list, tagVersion)
+	if len(v) != 3 {
+		return Version{}
+	}
+	return Version{v[0], v[1], v[2]}
 }
 
 // value returns a copy of the tag's value; nil if it is not there or empty.

@@ -30,6 +30,8 @@ func TestInfo(t *testing.T) {
 		"CanoKey":   {cano, "CanoKey", "6.0.0", ykoath.Features{Touch: true, SHA512: true, Rename: true, Capacity: 100}},
 		"pico-fido": {pico, "pico-fido", "8.0.0", ykoath.Features{Touch: true, SHA512: true, Rename: true}},
 		"pico PIN":  {"7903080000 7108 0011223344556677 820103 9000", "pico-fido", "8.0.0", ykoath.Features{Touch: true, SHA512: true, Rename: true}},
+		"silent":    {"7108 0011223344556677 9000", "OATH key", "0.0.0", ykoath.Features{}},
+		"odd":       {"79020504 7108 0011223344556677 9000", "OATH key", "0.0.0", ykoath.Features{}},
 		"unheard":   {"790309 0102 990100 7108 0011223344556677 9000", "OATH key", "9.1.2", ykoath.Features{Touch: true, SHA512: true, Rename: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -83,8 +85,6 @@ func TestSelectErrors(t *testing.T) {
 		"6b00":                                  ykoath.ErrNoApplet,
 		"9000":                                  hw.ErrMalformed,
 		"7903050403 9000":                       hw.ErrMalformed,
-		"7108 0011223344556677 9000":            hw.ErrMalformed,
-		"79020504 7108 0011223344556677 9000":   hw.ErrMalformed,
 		"790305040 37100 9000":                  hw.ErrMalformed,
 		"7903050403 7108 00112233 9000":         hw.ErrMalformed,
 		"79ff050403 7108 0011223344556677 9000": hw.ErrMalformed,
@@ -102,6 +102,10 @@ func TestSelectErrors(t *testing.T) {
 	_, fips := ykoath.Select(play(t, step{command: selectCommand, answer: "6985"}))
 	if !errors.Is(fips, ykoath.ErrNoApplet) || hw.Hint(fips) == "" {
 		t.Errorf("a FIPS key over NFC: %v, hint %q", fips, hw.Hint(fips))
+	}
+	_, nameless := ykoath.Select(play(t, step{command: selectCommand, answer: "7903050403 9000"}))
+	if hw.Hint(nameless) == "" {
+		t.Errorf("no hint for an application without a device id: %v", nameless)
 	}
 	if want := "cannot select the OATH application: no OATH application on this card (status word 6A82)"; err.Error() != want {
 		t.Errorf("%q, want %q", err, want)
