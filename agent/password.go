@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/ykoath"
@@ -184,7 +185,9 @@ func (a *Agent) empty(ctx context.Context, who Caller, k *keyView) error {
 		}
 		old := s.Info().DeviceID()
 		t := a.expectTouch(k.w, false, api.Event{Key: k.ID}, only(who), nil)
-		err = s.Reset()
+		if err = s.Reset(); errors.Is(err, ykoath.ErrLocked) {
+			err = a.resetUnlocked(s)
+		}
 		if t.end(); err != nil {
 			return err
 		}
@@ -200,6 +203,14 @@ func (a *Agent) empty(ctx context.Context, who Caller, k *keyView) error {
 		}
 		return a.observe(func(d *draft) error { return d.emptyKey(k.ID) })
 	})
+}
+
+// resetUnlocked resets an applet that wants its password even for that, as VivoKey's does.
+func (a *Agent) resetUnlocked(s *ykoath.Session) error {
+	if err := a.validate(s); err != nil {
+		return err
+	}
+	return s.Reset()
 }
 
 // emptyKey forgets a key's copies and open intents.

@@ -217,6 +217,23 @@ func TestResetThatFails(t *testing.T) {
 	_ = main
 }
 
+// VivoKey's applet wants its password before it resets, and does not mean a touch by its refusal.
+func TestResetThatNeedsThePassword(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	r.mustAdd(first)
+	r.lock("main")
+	wary := softkey.Fault{Kind: softkey.FaultStatus, INS: 0x04, Status: hw.StatusAuthRequired}
+	main.Fail(wary)
+	if k, err := r.Reset(t.Context(), tester, "main", api.ResetRequest{Force: true}); err != nil || k.PasswordSet || k.Accounts != 0 {
+		t.Errorf("%+v, %v", k, err)
+	}
+	r.lock("main")
+	r.restart()
+	main.Fail(wary)
+	_, err := r.Reset(t.Context(), tester, "main", api.ResetRequest{Force: true})
+	wantWords(t, wantCode(t, err, api.CodeLocked))
+}
+
 // Nitrokey waits for a touch before it resets; nobody is left wondering.
 func TestResetThatNeedsATouch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

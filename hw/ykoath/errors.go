@@ -80,10 +80,6 @@ var specialMeanings = map[byte]map[hw.Status]error{
 	insSetCode: {
 		hw.StatusDataInvalid: ErrRejected, // YKOATH, "Response doesn't match"
 	},
-	insReset: {
-		// RESET needs no password, so it is Nitrokey's touch that was missing.
-		hw.StatusAuthRequired: ErrTouchTimeout,
-	},
 	insValidate: {
 		hw.StatusWrongData:    ErrWrongPassword,
 		hw.StatusDataInvalid:  ErrWrongPassword, // pico-fido
@@ -116,6 +112,8 @@ func (s *Session) unlockedMeaning(ins byte) error {
 	switch {
 	case ins == insCalculateAll:
 		return ErrNotSupported
+	case ins == insReset: // Nitrokey
+		return ErrTouchTimeout
 	case ins == insCalculate && s.info.Features().Touch:
 		return ErrTouchTimeout
 	case ins == insCalculate:

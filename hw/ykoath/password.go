@@ -111,8 +111,8 @@ func (s *Session) ClearCode() error {
 	return nil
 }
 
-// Reset empties the application: all accounts and the password go, and most keys get a new device id. It
-// needs no password. Errors: ErrTouchTimeout on keys that ask for a touch; ErrNotSupported.
+// Reset empties the application: all accounts and the password go, and most keys get a new device id. Few
+// keys need the password for it. Errors: ErrLocked on those; ErrTouchTimeout on keys that ask for a touch; ErrNotSupported.
 func (s *Session) Reset() error {
 	_, err := s.ask(hw.Command{INS: insReset, P1: 0xde, P2: 0xad})
 	if errors.Is(err, ErrNotSupported) {

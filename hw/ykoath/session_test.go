@@ -160,6 +160,7 @@ func TestStatusWords(t *testing.T) {
 		{nitrokey, "all", "6985", ykoath.ErrNotSupported},
 		{cano, "reset", "6d00", ykoath.ErrNotSupported},
 		{nitrokey, "reset", "6982", ykoath.ErrTouchTimeout},
+		{locked, "reset", "6982", ykoath.ErrLocked},
 		{nitrokey, "set code", "6985", ykoath.ErrNotSupported},
 		{yk5, "set code", "6984", ykoath.ErrRejected},
 		{locked, "set code", "6982", ykoath.ErrLocked},
