@@ -146,6 +146,7 @@ func (a *Agent) unavailable(acc *accountView, sources []source) error {
 	v := a.view.Load()
 	var where []string
 	var candidates []api.Candidate
+	var begun *api.Error
 	for _, s := range sources {
 		k := v.keys[s.Key]
 		if s.State == api.CopyMissing || k == nil {
@@ -154,10 +155,18 @@ func (a *Agent) unavailable(acc *accountView, sources []source) error {
 		if s.Present && s.Locked {
 			return lockedKey(k.Label, "cannot give a code of %s: %s is locked", acc.Label(), k.Label)
 		}
+		if s.Present && s.State == api.CopyPending {
+			begun = refuse(api.CodeConflict, "run \"oathctl resume\"",
+				"cannot give a code of %s: what was begun with it on %s was broken off", acc.Label(), k.Label)
+			continue
+		}
 		where = append(where, k.Label+k.parenthesis())
 		candidates = append(candidates, api.Candidate{ID: k.ID, Label: k.Label, Note: k.note()})
 	}
-	if len(where) == 0 {
+	switch {
+	case len(where) == 0 && begun != nil:
+		return begun
+	case len(where) == 0:
 		return refuse(api.CodeKeyAbsent, "enrol it anew at the service, or add the seed from where it is kept", "cannot give a code of %s: no key holds it any more", acc.Label())
 	}
 	e := refuse(api.CodeKeyAbsent, "plug the key in, or hold it to the reader", "cannot give a code: %s is on %s", acc.Label(), strings.Join(where, " and "))

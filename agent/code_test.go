@@ -216,6 +216,21 @@ func TestCacheGoesWithTheKey(t *testing.T) {
 	})
 }
 
+// A key that is plugged in need not be plugged in.
+func TestCodeOfWhatWasBrokenOff(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	nonsense := func([]byte) []byte { return []byte{0x90, 0} }
+	main.Fail(softkey.Fault{Kind: softkey.FaultAnswer, INS: 0xa2, Answer: nonsense})
+	if _, err := r.add(api.AddRequest{Accounts: []api.NewAccount{totp("GitHub", "me")}, To: []string{"main"}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.code(api.CodeRequest{Account: "GitHub:me"})
+	e := wantCode(t, err, api.CodeConflict)
+	if wantWords(t, e); !strings.Contains(e.Hint, "resume") {
+		t.Errorf("%+v", e)
+	}
+}
+
 // A code must not be kept whose key left while it was on its way.
 func TestCacheOfAKeyThatLeavesMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
