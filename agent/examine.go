@@ -84,7 +84,7 @@ func (l *look) examine(s *ykoath.Session, y yardstick, x examination) error {
 	for n := range answers {
 		var err error
 		if answers[n], err = s.CalculateAll(y.challenge(n)); err != nil {
-			if fatal(err) {
+			if silent(err) {
 				return err
 			}
 			return l.examineSingly(s, y, x)
@@ -136,7 +136,7 @@ func (l *look) examineSingly(s *ykoath.Session, y yardstick, x examination) erro
 			continue
 		}
 		got, digits, err := y.ask(s, c.ID, c.account())
-		if fatal(err) {
+		if silent(err) {
 			return err
 		}
 		if err == nil {

@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -493,6 +494,29 @@ func TestIncreasingCredential(t *testing.T) {
 			// What is new is asked by itself where it surely does not blink.
 			r.mustAddTo(totp("GitHub", "me"), "main")
 		})
+	}
+}
+
+// One credential that another program wrote with ten digits takes nothing from the others.
+func TestACredentialThatMakesNoSense(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	r.mustAdd(totp("GitHub", "me"))
+	strange := func(answer []byte) []byte {
+		at := bytes.Index(answer, []byte("Strange:me"))
+		if at >= 0 {
+			answer[at+len("Strange:me")+2] = 10
+		}
+		return answer
+	}
+	main.Fail(softkey.Fault{Kind: softkey.FaultAnswer, INS: 0xa4, Answer: strange, Times: softkey.Always})
+	program{t: t, k: main}.put(totp("Strange", "me"), seedB, 0)
+	report := r.verify(api.VerifyRequest{Key: "main"})
+	if k := r.key("main"); k.Trouble != "" || k.Accounts != 2 {
+		t.Errorf("%+v", k)
+	}
+	r.wantAccounts("GitHub:me 2/2, Strange:me 0/1")
+	if report.Complete {
+		t.Error("complete")
 	}
 }
 

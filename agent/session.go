@@ -175,3 +175,6 @@ func fatal(err error) bool {
 	}
 	return !errors.Is(err, ykoath.ErrExists) && !errors.Is(err, ykoath.ErrNotSupported)
 }
+
+// silent is fatal for questions, which change nothing: an answer without sense concerns only the credential that gave it.
+func silent(err error) bool { return fatal(err) && !errors.Is(err, hw.ErrMalformed) }

@@ -90,8 +90,8 @@ func parseCalculate(answer []byte) (Response, error) {
 }
 
 // CalculateAll has every credential answer one challenge with its whole HMAC (but see Calculate), except those that
-// are HOTP or need a touch, which are named only. The error wraps ErrNotSupported where the key cannot: List and
-// Calculate can then, one by one.
+// are HOTP or need a touch, which are named only, and those whose answers make no sense, which are left out. The error
+// wraps ErrNotSupported where the key cannot: List and Calculate can then, one by one.
 func (s *Session) CalculateAll(challenge []byte) ([]Answer, error) {
 	return s.calculateAll(challenge, full)
 }
@@ -130,11 +130,10 @@ func parseCalculateAll(answer []byte) ([]Answer, error) {
 			if id == nil {
 				return nil, fmt.Errorf("%w: a response without a name", hw.ErrMalformed)
 			}
-			response, err := parseResponse(t)
-			if err != nil {
-				return nil, fmt.Errorf("%q: %w", id, err)
+			// One that cannot be read, as of digits that nobody has, is left out, for the others are none the worse.
+			if response, err := parseResponse(t); err == nil {
+				answers = append(answers, Answer{ID: string(id), HOTP: t.Tag == tagHOTP, Touch: t.Tag == tagTouch, Response: response})
 			}
-			answers = append(answers, Answer{ID: string(id), HOTP: t.Tag == tagHOTP, Touch: t.Tag == tagTouch, Response: response})
 			id = nil
 		}
 	}

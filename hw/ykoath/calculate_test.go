@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/oathd/oathd/hw"
+	"github.com/oathd/oathd/hw/tlv"
 	"github.com/oathd/oathd/hw/ykoath"
 	"github.com/oathd/oathd/oath"
 )
@@ -112,14 +113,23 @@ func TestCalculateAll(t *testing.T) {
 }
 
 func TestCalculateAllMalformed(t *testing.T) {
-	answers := []string{"7605 06 00000001", "7101 61 7605 06 00000001 7605 06 00000001", "7101", "7101 61 7701 00", "7101 61 7c01 ff"}
-	for _, r := range malformedResponses {
-		answers = append(answers, "7101 61"+r)
-	}
-	for _, answer := range answers {
+	for _, answer := range []string{"7605 06 00000001", "7101 61 7605 06 00000001 7605 06 00000001", "7101"} {
 		session, _ := begin(t, yk5, step{command: "00a4*", answer: answer + "9000"})
 		if got, err := session.CalculateAll(oath.Challenge(1)); !errors.Is(err, hw.ErrMalformed) || got != nil {
 			t.Errorf("%s: %+v, %v", answer, got, err)
+		}
+	}
+}
+
+// One credential that another program wrote with ten digits must not make a key useless.
+func TestCalculateAllLeavesOutWhatMakesNoSense(t *testing.T) {
+	for _, response := range append([]string{"7701 00", "7c01 ff", "7605 0a 00000001"}, malformedResponses...) {
+		if _, err := tlv.Parse(unhex(t, response)); err != nil {
+			continue
+		}
+		session, _ := begin(t, yk5, step{command: "00a4*", answer: "7101 61" + response + "7101 62 7605 06 00000001 9000"})
+		if got, err := session.CalculateAll(oath.Challenge(1)); err != nil || len(got) != 1 || got[0].ID != "b" || got[0].Truncated != 1 {
+			t.Errorf("%s: %+v, %v", response, got, err)
 		}
 	}
 }
