@@ -40,7 +40,18 @@ type sighting struct {
 	// force asks for proofs although nothing seems to have changed.
 	force bool
 	err   error
-	ended chan struct{}
+	// proved are the credentials that answered the fingerprint step.
+	proved map[string]bool
+	ended  chan struct{}
+}
+
+// proved lists the credentials that answered the fingerprint step.
+func (l *look) proved() map[string]bool {
+	proved := map[string]bool{}
+	for _, c := range l.credentials {
+		proved[c.ID] = c.prints.known()
+	}
+	return proved
 }
 
 // look queues a look at a key that was plugged in, or that turned out to be changed. Who asks while one is
@@ -61,7 +72,11 @@ func (a *Agent) look(w *worker, force bool) *sighting {
 
 // inspect looks at a key and waits until what was seen is recorded.
 func (a *Agent) inspect(ctx context.Context, w *worker, force bool) error {
-	s := a.look(w, force)
+	return a.look(w, force).wait(ctx)
+}
+
+// wait returns what went wrong with the look, once what was seen is recorded.
+func (s *sighting) wait(ctx context.Context) error {
 	select {
 	case <-s.ended:
 		return s.err
@@ -116,6 +131,7 @@ func (a *Agent) identify(w *worker, s *sighting) job {
 		},
 		done: func(err error) {
 			defer close(s.ended)
+			s.proved = found.proved()
 			if s.err = err; !begun {
 				found.state = a.beginLook(w, s)
 			}

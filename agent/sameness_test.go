@@ -497,6 +497,43 @@ func TestIncreasingCredential(t *testing.T) {
 	}
 }
 
+// A proof of yesterday is none of today: what the key refuses to answer is told, and only that.
+func TestVerifyTellsOfRefusals(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	r.mustAdd(totp("GitHub", "me"))
+	r.mustAdd(totp("Mail", "me"))
+	notAll := softkey.Fault{Kind: softkey.FaultStatus, INS: 0xa4, Status: hw.StatusNoSpaceNEO, Times: softkey.Always}
+	main.Fail(notAll)
+	if report := r.verify(api.VerifyRequest{Key: "main"}); !report.Complete {
+		t.Errorf("asked one by one the key answers, yet %+v", report)
+	}
+	for name, fault := range map[string]softkey.Fault{
+		"refused":     {Kind: softkey.FaultStatus, INS: 0xa2, Status: hw.StatusNoSpaceNEO, Times: softkey.Always},
+		"not touched": {Kind: softkey.FaultStatus, INS: 0xa2, Status: hw.StatusAuthRequired, Times: softkey.Always},
+		"nonsense":    {Kind: softkey.FaultAnswer, INS: 0xa2, Answer: func([]byte) []byte { return []byte{0x90, 0} }, Times: softkey.Always},
+	} {
+		t.Run(name, func(t *testing.T) {
+			main.Fail(notAll)
+			main.Fail(fault)
+			report := r.verify(api.VerifyRequest{Key: "main"})
+			if report.Complete || len(report.Accounts) != 2 {
+				t.Errorf("%+v", report)
+			}
+			for _, acc := range report.Accounts {
+				if e := acc.Outcomes[0].Error; e == nil {
+					t.Errorf("%s counts as proved", acc.Label)
+				} else {
+					wantWords(t, e)
+				}
+			}
+			main.Heal()
+		})
+	}
+	if report := r.verify(api.VerifyRequest{}); !report.Complete {
+		t.Errorf("%+v", report)
+	}
+}
+
 // One credential that another program wrote with ten digits takes nothing from the others.
 func TestACredentialThatMakesNoSense(t *testing.T) {
 	r, main, _ := twoKeys(t)

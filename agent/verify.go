@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/ykoath"
@@ -23,8 +22,6 @@ type verification struct {
 	account, key string
 	touch        bool
 	steps        teller
-	// began is when it did; what was proved before has to be proved again.
-	began time.Time
 	// before are the copies as the ledger had them.
 	before []ledger.Copy
 
@@ -40,7 +37,7 @@ func (a *Agent) Verify(ctx context.Context, who Caller, r api.VerifyRequest, ste
 		return a.declareCurrent(who, r)
 	}
 	a.recheck(ctx)
-	j := &verification{a: a, who: who, touch: r.Touch, steps: teller{step: step}, began: now(), failed: map[copyRef]error{}}
+	j := &verification{a: a, who: who, touch: r.Touch, steps: teller{step: step}, failed: map[copyRef]error{}}
 	if err := j.narrow(ctx, r); err != nil {
 		return api.Report{}, err
 	}
@@ -102,28 +99,27 @@ func (j *verification) run(workers []*worker, verify func(*worker) error) {
 
 // verifyKey probes the whole key, then asks one by one what CALCULATE ALL could not tell.
 func (j *verification) verifyKey(ctx context.Context, w *worker) error {
-	if err := j.a.inspect(ctx, w, true); err != nil {
+	s := j.a.look(w, true)
+	if err := s.wait(ctx); err != nil {
 		return err
 	}
-	for _, c := range j.unanswered(w) {
-		if err := j.proveOne(ctx, w, c); fatal(err) {
+	for _, c := range j.unanswered(w, s.proved) {
+		if err := j.proveOne(ctx, w, c); silent(err) {
 			return err
 		}
 	}
 	return nil
 }
 
-// unanswered lists the TOTP copies on a key that have no fresh proof: they need a touch, or may need one, so they are
-// asked only if the user agreed to touch.
-func (j *verification) unanswered(w *worker) []ledger.Copy {
-	if !j.touch {
-		return nil
-	}
+// unanswered lists the TOTP copies on a key that this look has not proved: those that need no touch, as an earlier
+// proof told, and, if the user agreed to touch, those that need one or may need one.
+func (j *verification) unanswered(w *worker, proved map[string]bool) []ledger.Copy {
 	j.a.mu.Lock()
 	defer j.a.mu.Unlock()
 	list := j.a.book.copiesWhere(func(c ledger.Copy) bool {
-		fresh := c.State == string(api.CopyProved) && !c.ProvedAt.Before(j.began) && !c.Touch
-		return c.Key == w.state.key && j.concerns(c) && c.Type == oath.TOTP && c.State != string(api.CopyMissing) && !fresh
+		quiet := c.State == string(api.CopyProved) && !c.Touch
+		return c.Key == w.state.key && j.concerns(c) && c.Type == oath.TOTP && c.State != string(api.CopyMissing) &&
+			!proved[c.CredID] && (quiet || j.touch)
 	})
 	slices.SortFunc(list, func(x, y ledger.Copy) int { return strings.Compare(x.CredID, y.CredID) })
 	return list
