@@ -26,8 +26,8 @@ const (
 	maxResponse = 64 << 10
 
 	// maxParts bounds in how many parts it comes, so that a card that yields a byte at a time does not hold
-	// everybody up. The honest ones send 100 bytes and more.
-	maxParts = 1024
+	// everybody up for long. The honest ones send 100 bytes and more; a full key that did so needs some 3500.
+	maxParts = 4096
 )
 
 // SelectCommand returns the SELECT of an application by its AID.
