@@ -21,7 +21,9 @@ const proofLife = 30 * 24 * time.Hour
 
 // identity is what a key says of itself outside of the OATH applet.
 type identity struct {
-	read     bool
+	read bool
+	// managed: it has a Management application, as a YubiKey and what takes after it.
+	managed  bool
 	serial   uint32
 	firmware string
 	form     string
@@ -166,6 +168,9 @@ func (a *Agent) lookAt(w *worker, card hw.Card, force bool, l *look) error {
 		return err
 	}
 	s, err := ykoath.Select(card)
+	if errors.Is(err, ykoath.ErrNoApplet) && !l.state.identity.managed {
+		err = hw.WithHint(err, "if it is a security key, switch its OATH application on with its maker's program; any other card oathd leaves alone")
+	}
 	if err != nil {
 		return err
 	}
@@ -192,7 +197,7 @@ func (i *identity) ask(card hw.Card) error {
 	if err != nil && !errors.Is(err, mgmt.ErrAbsent) {
 		return err
 	}
-	*i = identity{read: true, serial: info.Serial, firmware: info.Version, form: info.FormFactor}
+	*i = identity{read: true, managed: err == nil, serial: info.Serial, firmware: info.Version, form: info.FormFactor}
 	return nil
 }
 

@@ -176,6 +176,8 @@ func TestKeysInTrouble(t *testing.T) {
 		{Label: "away", Locked: true},
 	}}, self: kin.SelfCheck{Held: []string{"R 00"}}}
 	wantOne(t, checkKeys(s), kin.VerdictBroken, "dead: malformed answer", "pull it out")
+	s.daemon.keys[1].State = api.KeySeen
+	wantOne(t, checkKeys(s), kin.VerdictNone, "dead: malformed answer", "pull it out")
 	s.daemon.keys = s.daemon.keys[2:]
 	wantOne(t, checkKeys(s), kin.VerdictNone, "no key is plugged in", "")
 }

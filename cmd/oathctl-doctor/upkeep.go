@@ -41,6 +41,8 @@ func checkKey(k api.Key, held []string) []kin.Finding {
 	switch {
 	case slices.Contains(held, k.Reader):
 		return nil
+	case k.Trouble != "" && k.State == api.KeySeen: // it may be no security key at all
+		return one(kin.VerdictNone, k.Label+": "+k.Trouble, "no code can be had from it", k.Hint)
 	case k.Trouble != "":
 		return broken(k.Label+": "+k.Trouble, "no code can be had from it", k.Hint)
 	case k.Locked:
