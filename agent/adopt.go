@@ -71,6 +71,9 @@ func (a *Agent) enter(who Caller, k *keyView, label string, r api.AdoptRequest) 
 	row := ledger.Key{ID: ledger.NewID(), FirstSeen: now()}
 	err := a.change(who, fmt.Sprintf("adopt %s %s (serial %s, firmware %s)", k.Vendor, label, serial, k.Firmware), func(d *draft) error {
 		for _, old := range d.keys {
+			if err := checkDouble(old, k, label); err != nil {
+				return err
+			}
 			if old.Soft != k.Soft || k.Serial == 0 || old.Serial != k.Serial {
 				continue
 			}
@@ -92,6 +95,16 @@ func (a *Agent) enter(who Caller, k *keyView, label string, r api.AdoptRequest) 
 		return d.putKey(row)
 	})
 	return row, err
+}
+
+// checkDouble refuses a key that could not be told from an adopted one: neither shows a serial number, and their applets
+// call themselves the same.
+func checkDouble(old ledger.Key, k *keyView, label string) error {
+	if old.Soft != k.Soft || old.Serial != 0 || k.Serial != 0 || old.State != string(api.KeyAdopted) || !slices.Contains(old.DeviceIDs, k.DeviceID) {
+		return nil
+	}
+	return refuse(api.CodeConflict, "reset the OATH application of one of them, which gives it another device id",
+		"cannot adopt %s: nothing tells it from %s, which has the same device id and shows no serial number either", label, old.Label)
 }
 
 // checkLabels makes sure that a label is one, and tells one key from another.

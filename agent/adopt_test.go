@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -176,6 +177,25 @@ func TestTwoKeysWithOneSerial(t *testing.T) {
 	if k := r.key("main"); !k.Present || k.Accounts != 1 {
 		t.Errorf("%+v", k)
 	}
+}
+
+// Two keys without a serial number whose applets have one device id would be taken for each other.
+func TestTwoKeysWithOneDeviceID(t *testing.T) {
+	salt := func() softkey.Options { return softkey.Options{Random: bytes.NewReader(bytes.Repeat([]byte{7}, 1000))} }
+	main, double := newKey(t, salt()), newKey(t, salt())
+	r := newRig(t)
+	r.adoptNew(main, "main")
+	r.insert(double)
+	for _, k := range r.Keys() {
+		if k.State == api.KeySeen {
+			_, err := r.Adopt(t.Context(), tester, k.ID, api.AdoptRequest{Label: "double"})
+			if e := wantCode(t, err, api.CodeConflict); !strings.Contains(e.Message, "nothing tells it from main") {
+				t.Errorf("%+v", e)
+			}
+			return
+		}
+	}
+	t.Errorf("the second is not seen: %+v", r.Keys())
 }
 
 func (r *rig) mustAddOnly(a api.NewAccount, key string) {
