@@ -96,6 +96,7 @@ func (a *Agent) plan(ctx context.Context, r api.CodeRequest, acc *accountView) (
 	sources, key, err := a.sourcesFor(acc, r.Key)
 	if err != nil {
 		a.recheck(ctx)
+		a.recheckLocked(ctx)
 		if again := a.view.Load().accounts[acc.ID]; again != nil {
 			acc = again
 		}

@@ -216,6 +216,19 @@ func TestCacheGoesWithTheKey(t *testing.T) {
 	})
 }
 
+// The password that another program cleared need not be given.
+func TestCodeAfterThePasswordWasCleared(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	acc := r.mustAddTo(totp("GitHub", "me"), "main")
+	r.lock("main")
+	r.restart()
+	if _, err := r.code(api.CodeRequest{Account: acc.ID}); err == nil {
+		t.Fatal("a locked key gave a code")
+	}
+	program{t: t, k: main, password: "open sesame"}.must(hw.Command{INS: 0x03, Data: []byte{0x73, 0}})
+	r.mustCode(api.CodeRequest{Account: acc.ID})
+}
+
 // A key that is plugged in need not be plugged in.
 func TestCodeOfWhatWasBrokenOff(t *testing.T) {
 	r, main, _ := twoKeys(t)

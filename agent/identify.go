@@ -115,6 +115,11 @@ func (a *Agent) recheck(ctx context.Context) {
 	a.inspectAll(ctx, a.workersWhere(func(w *worker) bool { return !w.state.known || w.state.trouble != nil }))
 }
 
+// recheckLocked looks again at the keys that are locked: another program may have cleared their passwords.
+func (a *Agent) recheckLocked(ctx context.Context) {
+	a.inspectAll(ctx, a.workersWhere(func(w *worker) bool { return w.state.locked }))
+}
+
 // workersWhere lists the workers that match; match is called with a.mu held.
 func (a *Agent) workersWhere(match func(*worker) bool) []*worker {
 	a.mu.Lock()
