@@ -296,9 +296,12 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 	if err != nil {
 		return nil, badRequest("%v", err)
 	}
-	for name := range q {
+	for name, values := range q {
 		if !slices.Contains(known, name) {
 			return nil, unknownName("parameter", name, known)
+		}
+		if len(values) > 1 {
+			return nil, badRequest("the parameter %q is there %d times", name, len(values))
 		}
 	}
 	return q, nil

@@ -31,6 +31,9 @@ func TestNamed(t *testing.T) {
 	if status, body := d.do("DELETE", "/v1/keys/red/password?force=1", nil); status != 400 {
 		t.Errorf("an unknown parameter: %d %s", status, body)
 	}
+	if status, body := d.do("DELETE", "/v1/keys/red/password?x=1&x=2", nil); status != 400 {
+		t.Errorf("%d %s", status, body)
+	}
 }
 
 func TestRemove(t *testing.T) {
