@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -169,7 +170,7 @@ func FuzzRequest(f *testing.F) {
 		w := httptest.NewRecorder()
 		s.guarded(w, onConn(r))
 		hello := r.URL.Path == "/v1/hello" && (r.Method == "GET" || r.Method == "HEAD")
-		welcome := (r.Host == "" || r.Host == "oathd" || r.Host == "localhost") && r.Header["Origin"] == nil && r.Header["Referer"] == nil
+		welcome := slices.Contains([]string{"", "oathd", "localhost", "unix", "127.0.0.1", "[::1]"}, strings.ToLower(r.Host)) && r.Header["Origin"] == nil && r.Header["Referer"] == nil
 		switch {
 		case w.Code == http.StatusOK:
 			if !welcome || !hello && (r.Method != "POST" || r.URL.Path != "/v1/echo") {

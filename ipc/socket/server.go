@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -169,7 +170,7 @@ func guard(r *http.Request) error {
 			return forbidden("a request with a header %s comes from a browser", header)
 		}
 	}
-	if r.Host != "" && r.Host != "oathd" && r.Host != "localhost" {
+	if !slices.Contains(hosts, strings.ToLower(r.Host)) {
 		return forbidden("the host is oathd or localhost, not %q", r.Host)
 	}
 	if p := r.URL.EscapedPath(); !path.IsAbs(p) || path.Clean(p) != p {
@@ -177,6 +178,10 @@ func guard(r *http.Request) error {
 	}
 	return nil
 }
+
+// hosts are the names, in lower case, that programs give to the other end of a Unix socket: Go's often unix, and axios
+// [::1]. No page of a stranger is called so.
+var hosts = []string{"", "oathd", "localhost", "unix", "127.0.0.1", "[::1]"}
 
 func forbidden(format string, args ...any) *api.Error {
 	return &api.Error{Code: api.CodeForbidden, Message: "cannot answer: " + fmt.Sprintf(format, args...)}

@@ -32,6 +32,10 @@ func TestGuards(t *testing.T) {
 	}{
 		{"plain", "GET", "/v1/hello", nil, 200, ""},
 		{"localhost", "GET", "/v1/hello", []string{"Host", "localhost"}, 200, ""},
+		{"in capitals", "GET", "/v1/hello", []string{"Host", "LocalHost"}, 200, ""},
+		{"as Go programs say", "GET", "/v1/hello", []string{"Host", "unix"}, 200, ""},
+		{"as axios says", "GET", "/v1/hello", []string{"Host", "[::1]"}, 200, ""},
+		{"another address", "GET", "/v1/hello", []string{"Host", "127.0.0.2"}, 403, api.CodeForbidden},
 		{"a browser's script", "GET", "/v1/hello", []string{"Origin", "https://example.org"}, 403, api.CodeForbidden},
 		{"an opaque origin", "GET", "/v1/hello", []string{"Origin", "null"}, 403, api.CodeForbidden},
 		{"an empty origin", "GET", "/v1/hello", []string{"Origin", ""}, 403, api.CodeForbidden},
