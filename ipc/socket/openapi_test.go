@@ -262,3 +262,30 @@ func TestDescriptionRefersToWhatIsThere(t *testing.T) {
 		t.Errorf("%d of %d references followed", followed, refs)
 	}
 }
+
+// Programs that write clients make a file of each component, whatever its kind; on some systems account and Account are one.
+func TestComponentsOfDifferentNames(t *testing.T) {
+	text, err := os.ReadFile("../api/openapi.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var d struct {
+		Components map[string]map[string]yaml.Node `yaml:"components"`
+	}
+	if err := yaml.Unmarshal(text, &d); err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]string{}
+	for kind, components := range d.Components {
+		for name := range components {
+			there, taken := seen[strings.ToLower(name)]
+			if taken {
+				t.Errorf("%s/%s is called as %s", kind, name, there)
+			}
+			seen[strings.ToLower(name)] = kind + "/" + name
+		}
+	}
+	if len(seen) < 50 {
+		t.Errorf("%d components were seen", len(seen))
+	}
+}
