@@ -130,7 +130,7 @@ func (a *Agent) sourcesFor(acc *accountView, selector string) ([]source, string,
 			return nil, "", err
 		}
 		key = k.ID
-		sources = slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return s.Key != k.ID })
+		sources = slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return s.Key != k.ID || s.State == api.CopyMissing })
 		if len(sources) == 0 {
 			return nil, "", refuse(api.CodeNotFound, "it is "+acc.note(), "cannot give a code of %s from %s: it is not on that key", acc.Label(), k.Label)
 		}

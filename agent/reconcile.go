@@ -134,15 +134,26 @@ func (d *draft) newAccount(row ledger.Copy, seed string) (string, error) {
 	return a.ID, d.putAccount(a)
 }
 
-// markMissing finds the copies that the ledger has and the key no longer does.
-func (d *draft) markMissing(key string, there []credential) error {
-	for _, c := range d.copiesOn(key) {
-		present := slices.ContainsFunc(there, func(t credential) bool { return t.ID == c.CredID })
-		if present || c.State == string(api.CopyMissing) {
-			continue
+// markMissing finds the copies that the ledger has and the key no longer does. One that another program renamed is
+// there under its new name, and gone under the old.
+func (d *draft) markMissing(key string, there []credential) (err error) {
+	present := func(c ledger.Copy) bool {
+		return slices.ContainsFunc(there, func(t credential) bool { return t.ID == c.CredID })
+	}
+	copies := d.copiesOn(key)
+	for _, c := range copies {
+		renamed := func(o ledger.Copy) bool {
+			return o.Seed == c.Seed && o.Seed != "" && o.State == string(api.CopyProved) && present(o)
 		}
-		c.State = string(api.CopyMissing)
-		if err := d.putCopy(c); err != nil {
+		switch {
+		case present(c):
+		case slices.ContainsFunc(copies, renamed):
+			err = d.dropCopy(copyRef{key, c.CredID})
+		case c.State != string(api.CopyMissing):
+			c.State = string(api.CopyMissing)
+			err = d.putCopy(c)
+		}
+		if err != nil {
 			return err
 		}
 	}

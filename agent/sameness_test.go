@@ -9,6 +9,7 @@ import (
 
 	"github.com/oathd/oathd/hw"
 	"github.com/oathd/oathd/hw/softkey"
+	"github.com/oathd/oathd/hw/tlv"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
 )
@@ -494,6 +495,26 @@ func TestIncreasingCredential(t *testing.T) {
 			// What is new is asked by itself where it surely does not blink.
 			r.mustAddTo(totp("GitHub", "me"), "main")
 		})
+	}
+}
+
+// What another program renamed is one copy, not one more and one that is missing: a removal of the old name would
+// delete the new one.
+func TestACopyThatIsRenamedElsewhere(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	r.mustAdd(totp("GitHub", "me"))
+	rename := append(tlv.Append(nil, 0x71, []byte("GitHub:me")...), tlv.Append(nil, 0x71, []byte("GitHub:myself")...)...)
+	program{t: t, k: main}.must(hw.Command{INS: 0x05, Data: rename})
+	if report := r.verify(api.VerifyRequest{}); !report.Complete {
+		t.Errorf("%+v", report)
+	}
+	r.wantAccounts("GitHub:me 2/2")
+	program{t: t, k: main}.delete("GitHub:myself")
+	r.verify(api.VerifyRequest{})
+	r.wantAccounts("GitHub:me 1/2")
+	_, err := r.code(api.CodeRequest{Account: "GitHub:me", Key: "main"})
+	if e := wantCode(t, err, api.CodeNotFound); !strings.Contains(e.Message, "not on that key") || !strings.Contains(e.Hint, "spare") {
+		t.Errorf("%+v", e)
 	}
 }
 

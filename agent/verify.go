@@ -221,13 +221,17 @@ func (j *verification) outcome(acc *accountView, s source) api.Outcome {
 	return o
 }
 
+// has reports whether a copy is the account's.
+func (acc *accountView) has(c ledger.Copy) bool {
+	return slices.ContainsFunc(acc.sources, func(s source) bool { return s.Key == c.Key && s.CredentialID == c.CredID })
+}
+
 // stopped finds the copies that were this account's before and now answer with another seed.
 func (j *verification) stopped(v *view, acc *accountView) []api.Outcome {
 	var list []api.Outcome
 	for _, c := range j.before {
-		there := slices.ContainsFunc(acc.sources, func(s source) bool { return s.Key == c.Key && s.CredentialID == c.CredID })
-		if c.Account != acc.ID || c.Seed == "" || there {
-			continue
+		if c.Account != acc.ID || c.Seed == "" || acc.has(c) || !slices.ContainsFunc(v.accountList, func(other *accountView) bool { return other.has(c) }) {
+			continue // what no account has was renamed
 		}
 		k := v.keys[c.Key]
 		list = append(list, api.Outcome{Key: c.Key, KeyLabel: k.Label, Soft: k.Soft, State: api.CopyMismatch,
