@@ -229,6 +229,18 @@ func TestCodeAfterThePasswordWasCleared(t *testing.T) {
 	r.mustCode(api.CodeRequest{Account: acc.ID})
 }
 
+// Who has to unlock a key is told which.
+func TestCodeAfterThePasswordWasChanged(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	r.mustAddTo(totp("GitHub", "me"), "main")
+	r.lock("main")
+	main.Fail(softkey.Fault{Kind: softkey.FaultStatus, INS: 0xa3, Status: hw.StatusWrongData})
+	_, err := r.code(api.CodeRequest{Account: "GitHub:me"})
+	if e := wantCode(t, err, api.CodeLocked); !strings.Contains(e.Hint, "unlock main") {
+		t.Errorf("%+v", e)
+	}
+}
+
 // A key that is plugged in need not be plugged in.
 func TestCodeOfWhatWasBrokenOff(t *testing.T) {
 	r, main, _ := twoKeys(t)

@@ -233,6 +233,8 @@ func (a *Agent) try(f *flight, n int) {
 				a.try(f, n)
 			case elsewhere(err) && n+1 < len(f.sources):
 				a.try(f, n+1)
+			case errors.Is(err, ykoath.ErrLocked):
+				a.arrive(f, from, lockedKey(from.KeyLabel, "cannot give a code of %s: %s is locked", f.acc.Label(), from.KeyLabel))
 			default:
 				a.arrive(f, from, err)
 			}
