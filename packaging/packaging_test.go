@@ -141,6 +141,15 @@ func TestSources(t *testing.T) {
 	}
 }
 
+// TestTimes wants no directory to go into a package as it lies here: nfpm would keep its time, which is never the same, and spoil its
+// mode, at which pacman takes offence.
+func TestTimes(t *testing.T) {
+	recipe, err := fs.ReadFile(Files, "nfpm.yaml")
+	if err != nil || bytes.Contains(recipe, []byte("type: tree")) {
+		t.Errorf("nfpm.yaml takes a directory (%v)", err)
+	}
+}
+
 // need returns the path of a program, or skips the test; where everything must be tried, it fails it.
 func need(t *testing.T, program, hint string) string {
 	t.Helper()
