@@ -39,6 +39,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s)
 packages: ## deb, rpm and Arch packages for amd64 and arm64, in dist/; lintian judges them
 	@scripts/deps build packages
 	@scripts/packages
+	@lintian --fail-on error,warning dist/*.deb
 
 reproducible: ## the packages of the last commit, twice, in different places, and wants the same bytes (15 minutes)
 	@scripts/deps build packages
