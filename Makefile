@@ -1,7 +1,7 @@
 # The way in. Each target is one small script in scripts/; `make help` lists them.
 
 .DEFAULT_GOAL := build
-.PHONY: help build test demo fresh bench booted desktop fuzz packages reproducible clean
+.PHONY: help build test demo fresh bench booted installed desktop fuzz packages reproducible clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' Makefile | expand -t 14
@@ -28,6 +28,10 @@ bench: ## everything that is promised in numbers, measured in one run: docs/benc
 
 booted: ## the package, installed, used and removed in booted systems of Debian 12 and 13 (root, network, 5 minutes)
 	@scripts/booted
+
+installed: ## the rpm and the package for Arch Linux, installed by rpm and pacman, used, updated and removed (root, network, 10 minutes)
+	@scripts/deps installed
+	@scripts/installed
 
 desktop: ## the search of a real GNOME Shell, without a screen, in a booted Debian 12, up to the paste (root, network, 10 minutes)
 	@scripts/desktop

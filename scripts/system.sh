@@ -4,8 +4,16 @@
 
 [ "$(id -u)" = 0 ] || die "debootstrap needs root"
 for program in debootstrap systemd-nspawn; do have $program || die "missing here: $program"; done
-package=$(find dist -name "oathd_*_$(dpkg --print-architecture).deb" 2>/dev/null | sort | tail -n 1)
-[ -n "$package" ] || die "there is no package in dist/: make packages"
+
+# made PATTERN prints which package of that name make packages has made.
+made() {
+	local found
+	found=$(find dist -name "$1" 2>/dev/null | sort | tail -n 1)
+	[ -n "$found" ] || die "there is no $1 in dist/: make packages"
+	echo "$found"
+}
+
+package=$(made "oathd_*_$(dpkg --print-architecture).deb")
 
 work=$(mktemp -d)
 trap 'rm -rf --one-file-system "$work"' EXIT
@@ -65,6 +73,14 @@ unit() {
 	END
 	local step
 	for step; do echo "ExecStart=${step%%[!+]*}/bin/bash /booted.d/${step#+}"; done
+}
+
+# enabled ROOT tells whether sessions of the system listen for oathctl.
+enabled() { [ -L "$1/etc/systemd/user/sockets.target.wants/oathd.socket" ] && [ -L "$1/etc/systemd/user/sockets.target.wants/oathd-codes.socket" ]; }
+
+# left ROOT prints what there is of oathd in a system, but for what its user has kept, and what is needed to try it.
+left() {
+	find "$1" -xdev -name '*oathd*' -not -path "$1/home/*" -not -path "$1/${package##*/}" -not -path "$1/packages/*" -not -path "$1/var/log/*" -not -path "$1/tmp/*"
 }
 
 # booted ROOT DIRECTORY STEP… boots the system, which runs the directory's scripts, and turns itself off.
