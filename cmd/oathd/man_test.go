@@ -88,7 +88,7 @@ on D-Bus:
   journalctl --user -u oathd
   systemctl --user mask oathd.socket oathd-codes.socket oathd.service
 
-The last keeps it from being started at all. Where the units were copied by hand:
+The last keeps it from being started at all. On Arch Linux, and where the units were copied by hand:
 
   systemctl --user enable --now oathd.socket oathd-codes.socket
 
