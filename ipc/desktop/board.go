@@ -66,8 +66,15 @@ type board struct {
 	mu    sync.Mutex
 	want  [kinds]*notice
 	shown [kinds]shown
-	// markup says that the server would take a body for markup; nil where it has not been asked.
-	markup *bool
+	// able is what the server can do; nil where it has not been asked.
+	able *abilities
+}
+
+// abilities are those of a server that change what it is asked for.
+type abilities struct {
+	// markup: it takes a body for markup. buttons: it shows them; one that does not may show a window in a notice's stead if asked for
+	// some (notify-osd, a "Warning" with "OK" and "Cancel").
+	markup, buttons bool
 }
 
 // shown is what was last shown of a kind; id is the server's, 0 where it shows it no longer.
@@ -113,7 +120,7 @@ func (b *board) restarted() {
 			b.shown[k].notice = nil
 		}
 	}
-	b.markup = nil
+	b.able = nil
 	b.mu.Unlock()
 	poke(b.news)
 }
@@ -148,12 +155,12 @@ var escape = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;")
 
 // show shows a notice in the place of another; the id is 0 where it cannot.
 func (b *board) show(l *link, n *notice, replaces uint32) (id uint32) {
-	body := n.body
-	if b.takesMarkup(l) {
+	body, able := n.body, b.abilities(l)
+	if able.markup {
 		body = escape.Replace(body)
 	}
 	actions, expire, urgency := []string{}, int32(-1), normal
-	if n.do != nil {
+	if n.do != nil && able.buttons {
 		actions = []string{stopAction, n.action}
 	}
 	if n.lasting {
@@ -170,21 +177,21 @@ func (b *board) show(l *link, n *notice, replaces uint32) (id uint32) {
 	return id
 }
 
-// takesMarkup asks a server once whether it would take names for markup.
-func (b *board) takesMarkup(l *link) bool {
+// abilities asks a server once what it can do.
+func (b *board) abilities(l *link) abilities {
 	b.mu.Lock()
-	known := b.markup
+	known := b.able
 	b.mu.Unlock()
 	if known != nil {
 		return *known
 	}
-	var capabilities []string
-	b.complain(l.activate(l.conn.Context(), notifyName, notifyPath, notifyName+".GetCapabilities").Store(&capabilities))
-	markup := slices.Contains(capabilities, "body-markup")
+	var list []string
+	b.complain(l.activate(l.conn.Context(), notifyName, notifyPath, notifyName+".GetCapabilities").Store(&list))
+	able := abilities{markup: slices.Contains(list, "body-markup"), buttons: slices.Contains(list, "actions")}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.markup = &markup
-	return markup
+	b.able = &able
+	return able
 }
 
 // complain notes that a server does not do as asked. Most often there is none.

@@ -18,7 +18,7 @@ func wants(key, account string, who ...string) agent.Touch {
 // TestTouch: one notice names all who wait, is replaced as they come, and is closed when nobody does.
 func TestTouch(t *testing.T) {
 	b, c := startBus(t), newCore()
-	s := startServer(b)
+	s := startServer(b, "body", "actions")
 	run(t, Options{Session: b.address}, c)
 	stopped := make(chan string, 2)
 	one := wants("main", "GitHub:me", "aws ← zsh ← kitty (uid 1000, pid 7)")
@@ -54,14 +54,21 @@ func TestTouch(t *testing.T) {
 	}
 }
 
-// TestWhatCannotBeStopped has no button.
-func TestWhatCannotBeStopped(t *testing.T) {
-	b, c := startBus(t), newCore()
-	s := startServer(b)
-	run(t, Options{Session: b.address}, c)
-	c.touch(wants("main", "", "oathctl"))
-	if n := s.next(t); len(n.Actions) > 0 {
-		t.Errorf("%+v", n)
+// TestNoButton: there is none for what cannot be stopped, and none for a server that has no buttons.
+func TestNoButton(t *testing.T) {
+	fixed, stoppable := wants("main", "", "oathctl"), wants("main", "", "oathctl")
+	stoppable.Stop = func() {}
+	for _, test := range []struct {
+		touch     agent.Touch
+		abilities []string
+	}{{fixed, []string{"body", "actions"}}, {stoppable, []string{"body"}}} {
+		b, c := startBus(t), newCore()
+		s := startServer(b, test.abilities...)
+		run(t, Options{Session: b.address}, c)
+		c.touch(test.touch)
+		if n := s.next(t); len(n.Actions) > 0 {
+			t.Errorf("%v: %+v", test.abilities, n)
+		}
 	}
 }
 
