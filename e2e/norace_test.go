@@ -2,5 +2,5 @@
 
 package e2e
 
-// raceFlags build the programs as this test is built.
+// raceFlags build the programs as the tests are built.
 var raceFlags []string

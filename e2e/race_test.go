@@ -2,5 +2,5 @@
 
 package e2e
 
-// raceFlags build the programs as this test is built.
-var raceFlags = []string{"-race"}
+// raceFlags build the programs as scripts/test builds the tests.
+var raceFlags = []string{"-race", "-gcflags=modernc.org/sqlite/lib=-race=false"}
