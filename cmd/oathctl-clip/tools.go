@@ -115,12 +115,11 @@ func (t tool) take(text []byte) error {
 	return err
 }
 
-const (
-	// patience is how long a tool may take to copy: one for Wayland may wait for a window that never gets the focus.
-	patience = 3 * time.Second
-	// leisure is how long one may take to empty the clipboard, for which nobody waits: on a busy machine, a code is not to stay.
-	leisure = time.Minute
-)
+// patience is how long a tool may take to copy: one for Wayland may wait for a window that never gets the focus. Tests have more.
+var patience = 3 * time.Second
+
+// leisure is how long one may take to empty the clipboard, for which nobody waits: on a busy machine, a code is not to stay.
+const leisure = time.Minute
 
 // runFor runs a command of the tool's for so long at most.
 func (t tool) runFor(limit time.Duration, command []string, text []byte) ([]byte, error) {
