@@ -57,13 +57,14 @@ func (a *Agent) ask(ctx context.Context, who Caller, r api.CodeRequest, acc *acc
 	if !f.lost(ctx, err) {
 		return code, err
 	}
-	if again := a.view.Load().accounts[acc.ID]; again != nil {
-		acc = again
+	if now := a.view.Load().accounts[acc.ID]; now != nil {
+		acc = now
 	}
-	if f, err = a.plan(ctx, r, acc); err != nil {
+	again, unplanned := a.plan(ctx, r, acc)
+	if unplanned != nil {
 		return api.Code{}, err
 	}
-	return a.fly(ctx, who, f)
+	return a.fly(ctx, who, again)
 }
 
 // checkClock refuses to compute codes while the clock is surely wrong, and forgets those from before a jump.
