@@ -169,7 +169,7 @@ func TestSetCodeIsProved(t *testing.T) {
 	if err := session.SetCode(key); !errors.Is(err, ykoath.ErrRejected) {
 		t.Errorf("a password that is ignored: %v", err)
 	}
-	session, _ = begin(t, yk5, step{command: "0003*", answer: "9000"}, step{command: selectCommand, answer: "6a82"})
+	session, _ = begin(t, yk5, step{command: "0003*", answer: "9000"}, step{command: selectCommand, answer: "6a82"}, step{command: selectWhole, answer: "6a82"})
 	if err := session.SetCode(key); !errors.Is(err, ykoath.ErrNoApplet) {
 		t.Errorf("an application that is gone: %v", err)
 	}
@@ -200,7 +200,7 @@ func TestClearCode(t *testing.T) {
 	if err := session.ClearCode(); !errors.Is(err, ykoath.ErrRejected) {
 		t.Errorf("a password that stays: %v", err)
 	}
-	session, _ = begin(t, yk5, step{command: "0003*", answer: "9000"}, step{command: selectCommand, answer: "6a82"})
+	session, _ = begin(t, yk5, step{command: "0003*", answer: "9000"}, step{command: selectCommand, answer: "6a82"}, step{command: selectWhole, answer: "6a82"})
 	if err := session.ClearCode(); !errors.Is(err, ykoath.ErrNoApplet) {
 		t.Errorf("an application that is gone: %v", err)
 	}
@@ -222,7 +222,7 @@ func TestReset(t *testing.T) {
 	if err := session.Reset(); !errors.Is(err, ykoath.ErrNotSupported) || hw.Hint(err) == "" {
 		t.Errorf("a key without RESET: %v, hint %q", err, hw.Hint(err))
 	}
-	session, _ = begin(t, yk5, step{command: "0004dead00", answer: "9000"}, step{command: selectCommand, answer: "6a82"})
+	session, _ = begin(t, yk5, step{command: "0004dead00", answer: "9000"}, step{command: selectCommand, answer: "6a82"}, step{command: selectWhole, answer: "6a82"})
 	if err := session.Reset(); !errors.Is(err, ykoath.ErrNoApplet) {
 		t.Errorf("an application that is gone: %v", err)
 	}

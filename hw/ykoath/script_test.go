@@ -68,6 +68,9 @@ func unhex(t *testing.T, s string) []byte {
 // selectCommand is the SELECT of the OATH application.
 const selectCommand = "00a4040007 a0000005272101 00"
 
+// selectWhole is the SELECT that follows where there is none of that name.
+const selectWhole = "00a4040008 a000000527210101 00"
+
 // Answers to SELECT.
 const (
 	yk5      = "7903050403 7108 0011223344556677 9000"

@@ -17,8 +17,12 @@ import (
 	"github.com/oathd/oathd/hw/tlv"
 )
 
-// AID is the OATH application's identifier.
-var AID = []byte{0xa0, 0x00, 0x00, 0x05, 0x27, 0x21, 0x01}
+// AID is the OATH application's identifier, as most programs select it, and wholeAID the one of the first applet, by
+// which ykneo-oath is installed: who compares it whole wants it whole.
+var (
+	AID      = []byte{0xa0, 0x00, 0x00, 0x05, 0x27, 0x21, 0x01}
+	wholeAID = append(AID[:len(AID):len(AID)], 0x01)
+)
 
 // Instructions (YKOATH, "Instructions"; RENAME: yubikit/oath.py).
 const (
@@ -77,6 +81,9 @@ func (s *Session) Info() Info { return s.info }
 
 func (s *Session) selectApplet() error {
 	answer, err := s.exchange(hw.SelectCommand(AID))
+	if errors.Is(err, hw.StatusFileNotFound) {
+		answer, err = s.exchange(hw.SelectCommand(wholeAID))
+	}
 	if status, ok := errors.AsType[hw.Status](err); ok {
 		return hinted(refusal(ErrNoApplet, status), status)
 	}

@@ -77,9 +77,16 @@ func TestInfoMarks(t *testing.T) {
 	}
 }
 
+// An applet may go by its whole name only, the one that ykneo-oath is installed by.
+func TestSelectByTheWholeName(t *testing.T) {
+	session, err := ykoath.Select(play(t, step{command: selectCommand, answer: "6a82"}, step{command: selectWhole, answer: yk5}))
+	if err != nil || session.Info().Version.String() != "5.4.3" {
+		t.Error(err)
+	}
+}
+
 func TestSelectErrors(t *testing.T) {
 	for answer, want := range map[string]error{
-		"6a82":                                  ykoath.ErrNoApplet,
 		"6999":                                  ykoath.ErrNoApplet,
 		"6d00":                                  ykoath.ErrNoApplet,
 		"6b00":                                  ykoath.ErrNoApplet,
@@ -95,7 +102,10 @@ func TestSelectErrors(t *testing.T) {
 			t.Errorf("%s: %v, want %v", answer, err, want)
 		}
 	}
-	_, err := ykoath.Select(play(t, step{command: selectCommand, answer: "6a82"}))
+	_, err := ykoath.Select(play(t, step{command: selectCommand, answer: "6a82"}, step{command: selectWhole, answer: "6a82"}))
+	if !errors.Is(err, ykoath.ErrNoApplet) {
+		t.Error(err)
+	}
 	if status, ok := errors.AsType[hw.Status](err); !ok || status != hw.StatusFileNotFound {
 		t.Errorf("the status word is lost: %v", err)
 	}
