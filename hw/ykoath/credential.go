@@ -223,6 +223,8 @@ func (s *Session) explain(err error, id string, touch bool) error {
 		return refusal(ErrTouchTimeout, status)
 	case status == hw.StatusAuthRequired && s.unlocked:
 		return hw.WithHint(err, hintFIPS)
+	case status == hw.StatusWrongData:
+		return hw.WithHint(err, "the key does not take it like this: try a shorter name, SHA-1 and six digits, or another key")
 	}
 	return err
 }

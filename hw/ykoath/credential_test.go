@@ -160,6 +160,7 @@ func TestPutConditions(t *testing.T) {
 		"Nitrokey, not touched":     {nitrokey, true, []step{{command: "0001*", answer: "6982"}}, ykoath.ErrTouchTimeout, false},
 		"locked":                    {locked, false, []step{{command: "0001*", answer: "6982"}}, ykoath.ErrLocked, false},
 		"6985 with a password":      {locked, false, []step{{command: "0001*", answer: "6985"}, {command: "00a1000000", answer: "6982"}}, ykoath.ErrNotSupported, true},
+		"wrong data":                {yk5, false, []step{{command: "0001*", answer: "6a80"}}, ykoath.ErrRejected, true},
 		"another refusal is itself": {yk5, false, []step{{command: "0001*", answer: "6a84"}}, ykoath.ErrFull, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -94,6 +94,9 @@ func (s *Session) meaning(ins byte, status hw.Status) error {
 			return m
 		}
 	}
+	if ins == insValidate && status>>8 == 0x63 { // ISO/IEC 7816-4, section 5.6: verification failed
+		return ErrWrongPassword
+	}
 	if m, ok := specialMeanings[ins][status]; ok {
 		return m
 	}

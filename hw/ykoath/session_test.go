@@ -177,6 +177,8 @@ func TestStatusWords(t *testing.T) {
 		{locked, "clear", "6982", ykoath.ErrLocked},
 		{locked, "validate", "6a80", ykoath.ErrWrongPassword},
 		{locked, "validate", "6984", ykoath.ErrWrongPassword},
+		{locked, "validate", "6300", ykoath.ErrWrongPassword},
+		{locked, "validate", "63c3", ykoath.ErrWrongPassword},
 		{locked, "validate", "6d00", ykoath.ErrNotSupported},
 	} {
 		session, _ := begin(t, test.selected, step{command: "00*", answer: test.answer})
