@@ -90,6 +90,18 @@ func TestRenameThatIsRefused(t *testing.T) {
 	wantCode(t, err, api.CodeNotAdopted)
 }
 
+// The key has the last word, whatever its version lets one hope.
+func TestRenameThatTheKeyDoesNotKnow(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	r.mustAdd(first)
+	main.Fail(softkey.Fault{Kind: softkey.FaultStatus, INS: 0x05, Status: hw.StatusInsUnknown})
+	report, err := r.rename("GitHub:me", "Hub", "me")
+	if err != nil || !report.Complete || len(report.Accounts[0].Warnings) != 1 || !strings.Contains(report.Accounts[0].Warnings[0], "main keeps the name GitHub:me") {
+		t.Errorf("%+v, %v", report, err)
+	}
+	r.wantAccounts("Hub:me 2/2")
+}
+
 // A key that is away follows with resume, whatever name it was to have in between.
 func TestRenameWhileAKeyIsAway(t *testing.T) {
 	r, _, spare := twoKeys(t)

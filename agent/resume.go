@@ -2,8 +2,10 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
+	"github.com/oathd/oathd/hw/ykoath"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ledger"
 	"github.com/oathd/oathd/oath"
@@ -136,13 +138,14 @@ func (f *finishing) finishRename(v *visit, i ledger.Intent) finished {
 	case !before:
 		kept.state, kept.warning = api.CopyMissing, fmt.Sprintf("%s is no longer on %s", i.CredID, f.a.keyLabel(i.Key))
 		return kept
-	case !v.Info().Features().Rename:
+	}
+	switch err := v.Rename(i.CredID, i.NewCredID); {
+	case fatal(err):
+		return finished{intent: i, state: api.CopyPending, err: err}
+	case errors.Is(err, ykoath.ErrNotSupported):
 		kept.warning = fmt.Sprintf("%s keeps the name %s: its firmware cannot rename", f.a.keyLabel(i.Key), i.CredID)
 		return kept
-	}
-	if err := v.Rename(i.CredID, i.NewCredID); fatal(err) {
-		return finished{intent: i, state: api.CopyPending, err: err}
-	} else if err != nil {
+	case err != nil:
 		kept.err = err
 		return kept
 	}
