@@ -152,8 +152,12 @@ func parseResponse(t tlv.TLV) (Response, error) {
 	if silent && len(t.Value) == 0 { // Nitrokey
 		return Response{}, nil
 	}
-	if len(t.Value) == 0 || t.Value[0] < minDigits || t.Value[0] > maxDigits {
-		return Response{}, fmt.Errorf("%w: tag %02X with digits % X", hw.ErrMalformed, t.Tag, t.Value[:min(1, len(t.Value))])
+	if len(t.Value) == 0 {
+		return Response{}, fmt.Errorf("%w: tag %02X without digits", hw.ErrMalformed, t.Tag)
+	}
+	if d := t.Value[0]; d < minDigits || d > maxDigits {
+		err := fmt.Errorf("%w: tag %02X with %d digits", hw.ErrMalformed, t.Tag, d)
+		return Response{}, hw.WithHint(err, "the key says that its codes have %d digits, and %d to %d are usual: remove the account, and add it again", d, minDigits, maxDigits)
 	}
 	r, body := Response{Digits: int(t.Value[0])}, t.Value[1:]
 	switch {

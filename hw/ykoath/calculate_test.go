@@ -3,6 +3,7 @@ package ykoath_test
 import (
 	"bytes"
 	"errors"
+	"strings"
 	"testing"
 
 	"github.com/oathd/oathd/hw"
@@ -118,6 +119,13 @@ func TestCalculateAllMalformed(t *testing.T) {
 		if got, err := session.CalculateAll(oath.Challenge(1)); !errors.Is(err, hw.ErrMalformed) || got != nil {
 			t.Errorf("%s: %+v, %v", answer, got, err)
 		}
+	}
+}
+
+func TestTenDigitsAreExplained(t *testing.T) {
+	session, _ := begin(t, yk5, step{command: "00a2*", answer: "7605 0a 00000001 9000"})
+	if _, err := session.Calculate("a", oath.Challenge(1)); !errors.Is(err, hw.ErrMalformed) || !strings.Contains(hw.Hint(err), "10 digits") {
+		t.Errorf("%v, hint %q", err, hw.Hint(err))
 	}
 }
 
