@@ -154,6 +154,8 @@ func TestAlias(t *testing.T) {
 	if e := wantCode(t, err, api.CodeExists); !strings.Contains(e.Message, "GitHub:me is called "+arn) {
 		t.Errorf("%q", e.Message)
 	}
+	_, err = r.add(api.AddRequest{Accounts: []api.NewAccount{with(second, func(a *api.NewAccount) { a.Alias = "GitHub:me" })}})
+	wantCode(t, err, api.CodeExists) // it would hide an account
 	// One that comes later is taken as well.
 	r.mustAdd(second)
 	later := api.AddRequest{Accounts: []api.NewAccount{with(second, func(a *api.NewAccount) { a.Alias = arn + "2" })}}

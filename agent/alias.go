@@ -9,6 +9,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/ledger"
+	"github.com/oathd/oathd/oath"
 )
 
 // maxAlias bounds an alias in bytes: an ARN fits.
@@ -32,10 +34,10 @@ func (a *Agent) SetAlias(ctx context.Context, who Caller, account, alias string)
 	if err := validAlias(alias); err != nil {
 		return api.Account{}, refuse(api.CodeBadRequest, "choose a short name, on one line", "cannot give %s another name: %v", acc.Label(), err)
 	}
-	if err := a.view.Load().checkAlias(acc, alias); err != nil {
-		return api.Account{}, err
-	}
 	err = a.change(who, fmt.Sprintf("set the alias of %s to %q", acc.Label(), alias), func(d *draft) error {
+		if err := d.checkAlias(acc.Label(), alias, func(row ledger.Account) bool { return row.ID == acc.ID }); err != nil {
+			return err
+		}
 		row := d.accounts[acc.ID]
 		row.Alias = alias
 		return d.putAccount(row)
@@ -47,15 +49,16 @@ func (a *Agent) SetAlias(ctx context.Context, who Caller, account, alias string)
 	return a.Account(acc.ID)
 }
 
-// checkAlias makes sure that no other account is called so already: an alias is asked for before a name is, and would hide it.
-func (v *view) checkAlias(acc *accountView, alias string) error {
-	hits := v.exactly(alias)
-	if other := v.accounts[alias]; other != nil {
-		hits = append(slices.Clone(hits), other)
+// checkAlias makes sure that no account but ours is called so: an alias is asked for before a name is, and would hide it. label is the
+// account's that is to have it.
+func (b *book) checkAlias(label, alias string, ours func(ledger.Account) bool) error {
+	if alias == "" {
+		return nil
 	}
-	for _, other := range hits {
-		if alias != "" && other.ID != acc.ID {
-			return refuse(api.CodeExists, "choose another name", "cannot call %s %q: %s is called so", acc.Label(), alias, other.Label())
+	for _, row := range b.accounts {
+		name := oath.Account{Issuer: row.Issuer, Name: row.Name}.Label()
+		if !ours(row) && slices.Contains([]string{row.ID, row.Alias, name, row.Name}, alias) {
+			return refuse(api.CodeExists, "choose another alias, or remove the old one first", "cannot give %s one more name: %s is called %s already", label, name, alias)
 		}
 	}
 	return nil

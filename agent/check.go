@@ -53,21 +53,7 @@ func (a *Agent) checkName(v *view, it *item) error {
 				"cannot add %s: an account of this name is there, with another seed", it.account.Label())
 		}
 	}
-	return a.book.checkAlias(ours, it)
-}
-
-// checkAlias makes sure that the alias does not belong to another seed.
-func (b *book) checkAlias(ours []string, it *item) error {
-	if it.alias == "" {
-		return nil
-	}
-	for _, row := range b.accounts {
-		if row.Alias == it.alias && !slices.Contains(ours, row.Seed) {
-			return refuse(api.CodeExists, "choose another alias, or remove the old one first",
-				"cannot add %s: %s is called %s already", it.account.Label(), oath.Account{Issuer: row.Issuer, Name: row.Name}.Label(), it.alias)
-		}
-	}
-	return nil
+	return a.book.checkAlias(it.account.Label(), it.alias, func(row ledger.Account) bool { return slices.Contains(ours, row.Seed) })
 }
 
 // namesakes lists the accounts in the ledger that have, or had, copies under the name and kind of acc, but for those that
