@@ -29,7 +29,7 @@ func (a *Agent) Adopt(ctx context.Context, who Caller, key string, r api.AdoptRe
 	if err := a.adoptable(k); err != nil {
 		return api.Key{}, err
 	}
-	attested, err := a.attest(ctx, k)
+	attested, err := a.attest(ctx, k, nil)
 	if err != nil {
 		return api.Key{}, err
 	}

@@ -9,25 +9,29 @@ import (
 	"github.com/oathd/oathd/ipc/api"
 )
 
-// attest has a key show what its maker signed of its escrow slot; nil where it has none, or cannot. A signature that is good and of
-// another key is an error: this one pretends.
+// attest has a key show what its maker signed of an escrow slot, of the first that it has where none is given; nil where there is none,
+// or it cannot. A signature that is good and of another key is an error: this one pretends.
 //
 // It says nothing of a key that was never enrolled, and a program can show certificates that it has seen. Only who has the key
 // itself can use the slot, as each drill does.
-func (a *Agent) attest(ctx context.Context, k *keyView) (*api.Attestation, error) {
-	var slot piv.Slot
+func (a *Agent) attest(ctx context.Context, k *keyView, slot *piv.Slot) (*api.Attestation, error) {
 	var chain [][]byte
 	err := k.w.do(ctx, func(card hw.Card) (err error) {
-		slot, chain, err = attestation(card)
+		if slot == nil {
+			slot, err = firstEscrow(card)
+		}
+		if slot != nil {
+			chain, err = attestation(card, slot.ID)
+		}
 		return err
 	}, asIs)
-	if errors.Is(err, hw.ErrRemoved) || ctx.Err() != nil {
+	switch {
+	case err != nil && (errors.Is(err, hw.ErrRemoved) || ctx.Err() != nil):
 		return nil, cardError(err, "cannot look at the attestation of %s", k.Label)
-	}
-	if err != nil || chain == nil {
+	case err != nil || chain == nil:
 		return nil, nil
 	}
-	told, err := piv.VerifyAttestation(chain, slot, a.options.Attestors)
+	told, err := piv.VerifyAttestation(chain, *slot, a.options.Attestors)
 	if err != nil {
 		return &api.Attestation{Trouble: err.Error()}, nil
 	}
@@ -38,17 +42,20 @@ func (a *Agent) attest(ctx context.Context, k *keyView) (*api.Attestation, error
 	return &api.Attestation{Serial: told.Serial, Firmware: told.Version.String(), PIN: told.PIN != piv.PINNever, Touch: told.Touch != piv.TouchNever}, nil
 }
 
-// attestation has a card vouch for its first escrow slot; chain is nil if it has none.
-func attestation(card hw.Card) (slot piv.Slot, chain [][]byte, err error) {
+// firstEscrow returns nil for a card without an escrow slot.
+func firstEscrow(card hw.Card) (*piv.Slot, error) {
 	state, err := piv.Look(card)
 	if err != nil || len(state.Escrow) == 0 {
-		return piv.Slot{}, nil, err
+		return nil, err
 	}
+	return &state.Escrow[0], nil
+}
+
+// attestation has a card vouch for a slot.
+func attestation(card hw.Card, slot byte) ([][]byte, error) {
 	s, err := piv.Select(card)
 	if err != nil {
-		return piv.Slot{}, nil, err
+		return nil, err
 	}
-	slot = state.Escrow[0]
-	chain, err = s.Attest(slot.ID)
-	return slot, chain, err
+	return s.Attest(slot)
 }

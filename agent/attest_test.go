@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/x509"
 	"encoding/binary"
 	"testing"
@@ -72,5 +73,33 @@ func TestAttestationOfAnotherKey(t *testing.T) {
 		if k.State == api.KeyAdopted {
 			t.Errorf("it is adopted: %+v", k)
 		}
+	}
+}
+
+// Who gives up while the key vouches learns so from what comes next.
+func TestAttestationThatNobodyWaitsFor(t *testing.T) {
+	const attest = 0xf9
+	k := newKey(t, softkey.Options{Serial: mainSerial})
+	hwtest.EscrowSlot(t, k, 0x82)
+	ctx, stop := context.WithCancel(t.Context())
+	k.Fail(softkey.Fault{Kind: softkey.FaultAnswer, INS: attest, Answer: func(answer []byte) []byte {
+		stop()
+		return answer
+	}})
+	r := newRigWith(t, agent.Options{Attestors: softMakers()})
+	_, err := r.Adopt(ctx, tester, r.insertOnly(k), api.AdoptRequest{Label: "main"})
+	wantCode(t, err, api.CodeCanceled)
+}
+
+// A key with two escrow slots vouches for the one that is enrolled.
+func TestAttestationOfTheEnrolledSlot(t *testing.T) {
+	k := newKey(t, softkey.Options{Serial: mainSerial})
+	hwtest.EscrowSlot(t, k, 0x82)
+	second := hwtest.EscrowSlot(t, k, 0x83)
+	r := newRigWith(t, agent.Options{Attestors: softMakers(), Enroller: &fakeEnroller{slot: second}})
+	r.adoptNew(k, "main")
+	e, err := r.Enroll(t.Context(), tester, "main", api.EnrollRequest{}, enrolling("123456"))
+	if err != nil || e.Key.Attestation == nil || e.Key.Attestation.Trouble != "" {
+		t.Errorf("%v, %+v", err, e.Key.Attestation)
 	}
 }

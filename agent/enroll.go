@@ -65,7 +65,7 @@ func (a *Agent) Enroll(ctx context.Context, who Caller, key string, r api.Enroll
 	if e.Recipient, err = escrow.PIVRecipient(slot.Point); err != nil {
 		return api.Enrollment{}, vaultError(err, "cannot enroll %s", k.Label)
 	}
-	e.Key.Attestation, err = a.attest(ctx, k)
+	e.Key.Attestation, err = a.attest(ctx, k, slot)
 	return e, err
 }
 
