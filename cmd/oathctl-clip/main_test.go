@@ -51,7 +51,7 @@ func (d desktop) copies(text string, life time.Duration) string {
 	if life == 0 {
 		until = time.Unix(0, 0)
 	}
-	c := d.command(os.Args[0], "-until", strconv.FormatInt(until.Unix(), 10))
+	c := d.command(os.Args[0], "-with", d.tool.name, "-until", strconv.FormatInt(until.Unix(), 10))
 	var complaint bytes.Buffer
 	c.Stdin, c.Stderr = strings.NewReader(text), &complaint
 	out, err := c.Output()
@@ -65,7 +65,7 @@ func (d desktop) copies(text string, life time.Duration) string {
 func (d desktop) others(text string) {
 	d.t.Helper()
 	d.with(func() {
-		if err := d.tool.take([]byte(text)); err != nil {
+		if err := d.tool.take([]byte(text), 0); err != nil {
 			d.t.Fatal(err)
 		}
 	})
@@ -114,7 +114,7 @@ func restore(name string) func() {
 	}
 }
 
-// waiters are the processes that wait to empty a clipboard.
+// waiters are the processes that wait to empty a clipboard, or hold it meanwhile.
 func waiters(t *testing.T) (pids []int) {
 	t.Helper()
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -123,7 +123,7 @@ func waiters(t *testing.T) (pids []int) {
 	}
 	for _, line := range lines {
 		text, _ := os.ReadFile(line)
-		if args := strings.Split(string(text), "\x00"); len(args) > 1 && args[1] == "-clear" && args[0] == filepath.Base(os.Args[0]) {
+		if args := strings.Split(string(text), "\x00"); len(args) > 1 && (args[1] == "-clear" || args[1] == "-hold") && args[0] == filepath.Base(os.Args[0]) {
 			pid, _ := strconv.Atoi(strings.Split(line, "/")[2])
 			pids = append(pids, pid)
 		}

@@ -17,7 +17,7 @@ func inService(t *testing.T, manager string) (dir string) {
 			t.Fatal(err)
 		}
 	}
-	for name, value := range map[string]string{"PATH": dir + ":/usr/bin:/bin", "TMUX": "/tmp/tmux", "WAYLAND_DISPLAY": "", "DISPLAY": "", "XAUTHORITY": "/stale", "XDG_CURRENT_DESKTOP": ""} {
+	for name, value := range map[string]string{"PATH": dir + ":/usr/bin:/bin", "TMUX": "/tmp/tmux", "WAYLAND_DISPLAY": "", "DISPLAY": "", "XAUTHORITY": "/stale", "XDG_CURRENT_DESKTOP": "", asProgram: "1"} {
 		t.Setenv(name, value)
 	}
 	return dir
@@ -39,7 +39,7 @@ func TestSession(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := inService(t, test.manager)
 			t.Setenv("WAYLAND_DISPLAY", test.own)
-			if _, err := copyText([]byte("755224"), inOrder(enterSession(t.Context()))); err != nil {
+			if _, err := copyText([]byte("755224"), 0, inOrder(enterSession(t.Context()))); err != nil {
 				t.Fatal(err)
 			}
 			copied, err := os.ReadFile(filepath.Join(dir, "copied"))
@@ -53,7 +53,7 @@ func TestSession(t *testing.T) {
 // TestNoSession has nothing copied where there is no desktop: a terminal that the service was started from is not asked for.
 func TestNoSession(t *testing.T) {
 	dir := inService(t, "echo LANG=C")
-	used, err := copyText([]byte("755224"), inOrder(enterSession(t.Context())))
+	used, err := copyText([]byte("755224"), 0, inOrder(enterSession(t.Context())))
 	if err == nil || err.Error() != "cannot copy: no desktop is known" {
 		t.Errorf("copied with %s, %v", used.name, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,10 +26,13 @@ type tool struct {
 	// known whose the content is, and it stays.
 	copies       [][]string
 	paste, clear []string
+	// holds says that a process of ours holds the clipboard, and lets it go by itself.
+	holds bool
 }
 
 // tools are tried in this order, but see inOrder.
 var tools = []tool{
+	{name: "wayland", needs: "WAYLAND_DISPLAY", holds: true},
 	{
 		name: "wl-copy", needs: "WAYLAND_DISPLAY",
 		// --sensitive (wl-clipboard 2.3) sets x-kde-passwordManagerHint, on which clipboard managers keep no history.
@@ -83,14 +87,15 @@ func inOrder(ways []tool) []tool {
 	return append(first, rest...)
 }
 
-// copyText puts text into the clipboard with the first of the ways that can.
-func copyText(text []byte, ways []tool) (tool, error) {
+// copyText puts text into the clipboard with the first of the ways that can. One that holds it lets it go at the moment until, in
+// Unix seconds; 0 is never.
+func copyText(text []byte, until int64, ways []tool) (tool, error) {
 	var failures []string
 	for _, t := range ways {
 		if t.needs != "" && os.Getenv(t.needs) == "" {
 			continue
 		}
-		err := t.take(text)
+		err := t.take(text, until)
 		if err == nil {
 			return t, nil
 		}
@@ -102,8 +107,14 @@ func copyText(text []byte, ways []tool) (tool, error) {
 	return tool{}, fmt.Errorf("cannot copy: %s", strings.Join(failures, "; "))
 }
 
-func (t tool) take(text []byte) error {
-	if t.copies == nil {
+func (t tool) take(text []byte, until int64) error {
+	switch {
+	case t.holds:
+		if err := detach(text, "-hold", "-until", strconv.FormatInt(until, 10)); err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		return nil
+	case t.copies == nil:
 		return tellTerminal(text)
 	}
 	var err error

@@ -21,8 +21,9 @@ func (a *app) codeCommand() *cobra.Command {
 terminal, the bare code is printed, as soon as it is valid, and with --pair the next one on a second line.
 
 With --copy the code goes to the clipboard instead, and out of it when it is no longer valid, unless
-something else is in there by then. wl-copy, xclip, xsel and tmux can do that; without them the terminal
-is asked to copy (OSC 52), from which nothing can be taken back.`,
+something else is in there by then. Most desktops with Wayland let oathctl do that by itself; elsewhere
+wl-copy, xclip, xsel and tmux can; without them the terminal is asked to copy (OSC 52), from which nothing
+can be taken back.`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: a.completeAccounts,
 		RunE: func(c *cobra.Command, args []string) error {

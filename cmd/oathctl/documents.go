@@ -29,7 +29,7 @@ type script struct {
 type copied struct {
 	Account string `json:"account"`
 	Label   string `json:"label"`
-	// Tool is what took the code: wl-copy, xclip, xsel, tmux, or terminal, which does not say whether it did.
+	// Tool is what took the code: wayland (by oathctl itself), wl-copy, xclip, xsel, tmux, or terminal, which does not say whether it did.
 	Tool string `json:"tool"`
 	// ClearsAt is when the code is taken out of the clipboard, unless something else is in there by then; it is
 	// missing where the code stays.

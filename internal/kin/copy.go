@@ -13,7 +13,7 @@ import (
 
 // Copied says what became of a text that was copied.
 type Copied struct {
-	// Tool is what took it: "wl-copy", "xclip", "xsel", "tmux", or "terminal", which does not say whether it did.
+	// Tool is what took it: "wayland", "wl-copy", "xclip", "xsel", "tmux", or "terminal", which does not say whether it did.
 	Tool string
 	// Clears says that it is taken out of the clipboard again, unless something else is in there by then.
 	Clears bool
