@@ -33,7 +33,7 @@ installed: ## the rpm and the package for Arch Linux, installed by rpm and pacma
 	@scripts/deps installed
 	@scripts/installed
 
-desktop: ## the search of a real GNOME Shell, without a screen, in a booted Debian 12, up to the paste (root, network, 10 minutes)
+desktop: ## the search of a real GNOME Shell and of KRunner, and notification servers, without a screen, in booted Debian 12 (root, network, 20 minutes)
 	@scripts/desktop
 
 fuzz: ## every fuzz target for FUZZTIME (10s)
