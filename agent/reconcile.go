@@ -135,7 +135,7 @@ func (d *draft) newAccount(row ledger.Copy, seed string) (string, error) {
 }
 
 // markMissing finds the copies that the ledger has and the key no longer does. One that another program renamed is
-// there under its new name, and gone under the old.
+// there under its new name, and gone under the old; what we had begun ourselves, resume finishes.
 func (d *draft) markMissing(key string, there []credential) (err error) {
 	present := func(c ledger.Copy) bool {
 		return slices.ContainsFunc(there, func(t credential) bool { return t.ID == c.CredID })
@@ -147,7 +147,7 @@ func (d *draft) markMissing(key string, there []credential) (err error) {
 		}
 		switch {
 		case present(c):
-		case slices.ContainsFunc(copies, renamed):
+		case slices.ContainsFunc(copies, renamed) && !d.intended(c):
 			err = d.dropCopy(copyRef{key, c.CredID})
 		case c.State != string(api.CopyMissing):
 			c.State = string(api.CopyMissing)
@@ -158,6 +158,16 @@ func (d *draft) markMissing(key string, there []credential) (err error) {
 		}
 	}
 	return nil
+}
+
+// intended reports whether something was begun with a copy, and not finished.
+func (b *book) intended(c ledger.Copy) bool {
+	for _, i := range b.intents {
+		if i.Key == c.Key && i.CredID == c.CredID {
+			return true
+		}
+	}
+	return false
 }
 
 // now is the moment as the ledger keeps it.
