@@ -95,8 +95,8 @@ type fate struct {
 	listener *net.UnixListener
 	kill     func()
 	talks    sync.WaitGroup
-	// mishap, if set, happens in the place of the daemon's death. committing, if set, happens there too if a commit is next, and that is the
-	// last thing that the daemon does.
+	// mishap, if set, happens in the place of the daemon's death. committing, if set, happens before a commit, which is the last thing that the
+	// daemon does: dies counts commits then, as what two keys are told comes in no certain order.
 	mishap, committing func()
 
 	mu sync.Mutex
@@ -174,7 +174,7 @@ func (f *fate) passCommit() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.commits = append(f.commits, f.points+1)
-	if f.committing != nil && f.points+1 == f.dies {
+	if f.committing != nil && len(f.commits) == f.dies {
 		f.committing()
 		f.last = true
 	}

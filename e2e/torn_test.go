@@ -32,9 +32,9 @@ func TestTorn(t *testing.T) {
 			if _, _, err := s.attempt(0, func() error { return d.do(s) }); err != nil {
 				t.Fatal(err)
 			}
-			for i, n := range s.fate.commits {
-				t.Run(fmt.Sprint(n), func(t *testing.T) {
-					if tornAt(t, d, n, tears[i%len(tears)]) {
+			for i := range s.fate.commits {
+				t.Run(fmt.Sprint(i+1), func(t *testing.T) {
+					if tornAt(t, d, i+1, tears[i%len(tears)]) {
 						tried.Add(1)
 					}
 				})
@@ -43,8 +43,7 @@ func TestTorn(t *testing.T) {
 	}
 }
 
-// tornAt tears the commit at the nth point, and sees that another daemon goes on from the one before. It reports whether there was a commit at
-// that point.
+// tornAt tears the nth commit, and sees that another daemon goes on from the one before. It reports whether there were so many.
 func tornAt(t *testing.T, d deed, n int, tear func([]byte) []byte) bool {
 	t.Helper()
 	s := d.stage(t).enter(t, d.out...)
