@@ -3,12 +3,10 @@ package e2e
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 
@@ -62,24 +60,7 @@ func (s *scene) fill() {
 
 // TestDiskFull has no room left before each commit of every deed, as if somebody downloaded something just then.
 func TestDiskFull(t *testing.T) {
-	var tried atomic.Int32
-	t.Cleanup(func() { t.Logf("the disk was full at %d commits", tried.Load()) })
-	for _, d := range deeds() {
-		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
-			s := d.stage(t).confined(t, d.out...)
-			if _, _, err := s.attempt(0, func() error { return d.do(s) }); err != nil {
-				t.Fatal(err)
-			}
-			for _, n := range s.fate.commits {
-				t.Run(fmt.Sprint(n), func(t *testing.T) {
-					if fullAt(t, d, n) {
-						tried.Add(1)
-					}
-				})
-			}
-		})
-	}
+	atEach(t, commits, "the disk was full at %d commits", func(t *testing.T, d deed, _, n int) bool { return fullAt(t, d, n) })
 }
 
 // fullAt lets the disk be full from the nth point on. What is done says so; when there is room again it can be done. It reports whether
@@ -99,12 +80,7 @@ func fullAt(t *testing.T, d deed, n int) bool {
 		s.expect(d.done(s))
 	}
 	s.expect(os.Remove(s.ballast()))
-	if s.stage.paper != "" {
-		_ = s.resume()
-		s.expect(s.sound(d.gone...))
-	}
-	s.expect(d.do(s), d.done(s), s.sound(d.gone...), s.settled())
-	s.leave(syscall.SIGTERM)
+	s.recovers(d)
 	return true
 }
 

@@ -190,10 +190,15 @@ func (s *scene) restore(o *api.Opener, accounts ...string) error {
 	return complete(s.client.Restore(s.t.Context(), api.RestoreRequest{Opener: *o, To: []string{"fresh"}, Accounts: accounts}, secret, nil))
 }
 
+// resume wants all that was broken off to be finished: the keys that it needs are plugged in, and the paper opens the escrow.
 func (s *scene) resume() error {
 	paper := s.paper()
 	defer paper.Wipe()
-	return complete(s.client.ResumeWith(s.t.Context(), api.ResumeRequest{Opener: onPaper()}, paper, nil))
+	report, err := s.client.ResumeWith(s.t.Context(), api.ResumeRequest{Opener: onPaper()}, paper, nil)
+	if err == nil && !report.Complete {
+		err = fmt.Errorf("not resumed: %+v", report)
+	}
+	return err
 }
 
 // endRotation ends it, if the first time did not.
@@ -208,16 +213,30 @@ func (s *scene) endRotation(giveUp bool) error {
 // TestKilled kills the daemon with SIGKILL at every point of every deed: before each command to a key, after it and before its
 // answer, and before and after each commit.
 func TestKilled(t *testing.T) {
-	var killed atomic.Int32
-	t.Cleanup(func() { t.Logf("killed at %d points", killed.Load()) })
+	everywhere := func(points int, _ []int) (all []int) {
+		for n := 1; n <= points; n++ {
+			all = append(all, n)
+		}
+		return all
+	}
+	atEach(t, everywhere, "killed at %d points", func(t *testing.T, d deed, _, n int) bool { return killedAt(t, d, n) })
+}
+
+// commits are the points of a deed at which something is about to be committed.
+func commits(_ int, commits []int) []int { return commits }
+
+// atEach does every deed once in peace, to learn its points, and tries something at each of those that matter. It says how often that could
+// be tried: where keys are served in parallel, a daemon may be done before it has passed as many points as another did.
+func atEach(t *testing.T, which func(points int, commits []int) []int, said string, try func(t *testing.T, d deed, i, n int) bool) {
+	var tried atomic.Int32
+	t.Cleanup(func() { t.Logf(said, tried.Load()) })
 	for _, d := range deeds() {
 		t.Run(d.name, func(t *testing.T) {
 			t.Parallel()
-			points := undisturbed(t, d)
-			for n := 1; n <= points; n++ {
+			for i, n := range which(undisturbed(t, d)) {
 				t.Run(fmt.Sprint(n), func(t *testing.T) {
-					if killedAt(t, d, n) {
-						killed.Add(1)
+					if try(t, d, i, n) {
+						tried.Add(1)
 					}
 				})
 			}
@@ -225,21 +244,21 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// undisturbed counts the points of a deed.
-func undisturbed(t *testing.T, d deed) int {
+// undisturbed counts the points of a deed, and those of them that are before a commit.
+func undisturbed(t *testing.T, d deed) (points int, commits []int) {
 	t.Helper()
 	s := d.stage(t).enter(t, d.out...)
 	points, _, err := s.attempt(0, func() error { return d.do(s) })
 	if err != nil {
 		t.Fatal(err)
 	}
+	commits = s.fate.before(points)
 	s.expect(d.done(s), s.sound(d.gone...), s.settled())
 	s.leave(syscall.SIGTERM)
-	return points
+	return points, commits
 }
 
-// killedAt kills the daemon at the nth point, runs another, and sees that all comes right. Where keys are served in
-// parallel, a daemon may be done before it has passed as many points as another did.
+// killedAt kills the daemon at the nth point, runs another, and sees that all comes right.
 func killedAt(t *testing.T, d deed, n int) bool {
 	t.Helper()
 	s := d.stage(t).enter(t, d.out...)
@@ -249,13 +268,18 @@ func killedAt(t *testing.T, d deed, n int) bool {
 	}
 	s.reborn()
 	s.expect(s.sound(d.gone...))
+	s.recovers(d)
+	return true
+}
+
+// recovers has what was broken off resumed, and done again, and ends the daemon.
+func (s *scene) recovers(d deed) {
+	s.t.Helper()
 	if s.stage.paper != "" {
-		_ = s.resume()
-		s.expect(s.sound(d.gone...))
+		s.expect(s.resume(), s.sound(d.gone...))
 	}
 	s.expect(d.do(s), d.done(s), s.sound(d.gone...), s.settled())
 	s.leave(syscall.SIGTERM)
-	return true
 }
 
 // expect ends the test at the first thing that went wrong.

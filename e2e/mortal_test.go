@@ -149,6 +149,13 @@ func (f *fate) end() (points int, dead bool) {
 	return f.points, f.dead
 }
 
+// before lists the commits that were about to be made until so many points had passed.
+func (f *fate) before(points int) []int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(f.commits), func(n int) bool { return n > points })
+}
+
 // pass reports whether the daemon is alive after one more point. What it was about is not done if it is not.
 func (f *fate) pass() bool {
 	f.mu.Lock()

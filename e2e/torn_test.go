@@ -2,10 +2,7 @@ package e2e
 
 import (
 	"bytes"
-	"fmt"
 	"os"
-	"sync/atomic"
-	"syscall"
 	"testing"
 )
 
@@ -23,24 +20,7 @@ var tears = []func(last []byte) []byte{
 // TestTorn kills the daemon at each commit of every deed as the power does: the commit has reached the disk in part, the next
 // command no key.
 func TestTorn(t *testing.T) {
-	var tried atomic.Int32
-	t.Cleanup(func() { t.Logf("%d commits were torn", tried.Load()) })
-	for _, d := range deeds() {
-		t.Run(d.name, func(t *testing.T) {
-			t.Parallel()
-			s := d.stage(t).enter(t, d.out...)
-			if _, _, err := s.attempt(0, func() error { return d.do(s) }); err != nil {
-				t.Fatal(err)
-			}
-			for i := range s.fate.commits {
-				t.Run(fmt.Sprint(i+1), func(t *testing.T) {
-					if tornAt(t, d, i+1, tears[i%len(tears)]) {
-						tried.Add(1)
-					}
-				})
-			}
-		})
-	}
+	atEach(t, commits, "%d commits were torn", func(t *testing.T, d deed, i, _ int) bool { return tornAt(t, d, i+1, tears[i%len(tears)]) })
 }
 
 // tornAt tears the nth commit, and sees that another daemon goes on from the one before. It reports whether there were so many.
@@ -61,11 +41,6 @@ func tornAt(t *testing.T, d deed, n int, tear func([]byte) []byte) bool {
 	write(t, log, append(before, tear(last)...))
 	s.reborn()
 	s.expect(s.sound(d.gone...))
-	if s.stage.paper != "" {
-		_ = s.resume()
-		s.expect(s.sound(d.gone...))
-	}
-	s.expect(d.do(s), d.done(s), s.sound(d.gone...), s.settled())
-	s.leave(syscall.SIGTERM)
+	s.recovers(d)
 	return true
 }
