@@ -308,7 +308,8 @@ func (s *stage) prepare(t testing.TB, out ...string) *scene {
 			sc.bay.Insert(k)
 		}
 	}
-	sc.env = append(sc.env, "MORTAL_BAY=yes", "MORTAL_SOCKET="+filepath.Join(sc.dir, "mortal"))
+	// With what it would set for itself, the daemon need not start twice.
+	sc.env = append(sc.env, "MORTAL_BAY=yes", "MORTAL_SOCKET="+filepath.Join(sc.dir, "mortal"), "GODEBUG=clobberfree=1,asyncpreemptoff=1")
 	t.Cleanup(func() { sc.leave(syscall.SIGKILL) })
 	return sc
 }
