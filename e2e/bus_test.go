@@ -62,6 +62,7 @@ func tool(t testing.TB, name, debian string) string {
 // TestOnTheBus has two adopted soft keys and a bus: gdbus gets the code that oathctl gets, and then, while nobody asks,
 // the daemon sleeps: at most 10 voluntary context switches a minute, over all its threads.
 func TestOnTheBus(t *testing.T) {
+	t.Parallel()
 	gdbus := tool(t, "gdbus", "libglib2.0-bin")
 	address := privateBus(t)
 	d := prepare(t, release(t), os.Environ())

@@ -12,6 +12,7 @@ import (
 
 // TestDemo runs the demonstration to its end: behind a pcscd of its own, and where no namespaces can be had.
 func TestDemo(t *testing.T) {
+	t.Parallel()
 	hwtest.StartPCSCD(t, 1) // skips where it cannot
 	const behind, without = "A pcscd is running for us alone", "gives us no pcscd of our own"
 	if said := runDemo(t, os.Getenv("PATH")); !strings.Contains(said, behind) || strings.Contains(said, without) {

@@ -21,6 +21,7 @@ var (
 
 // TestDocumentedVerbs wants every verb in the documents, with the flags in the README's table, to be known to oathctl.
 func TestDocumentedVerbs(t *testing.T) {
+	t.Parallel()
 	help := func(verb ...string) string {
 		out, err := exec.Command(filepath.Join(build(t), "oathctl"), append(verb, "--help")...).CombinedOutput()
 		if err != nil {

@@ -58,6 +58,7 @@ func (d *daemon) codes() string { return filepath.Join(filepath.Dir(d.client.Soc
 
 // TestOverSSH forwards codes.sock with ssh -R, to another user of this machine where the test can have one.
 func TestOverSSH(t *testing.T) {
+	t.Parallel()
 	d := start(t, build(t), os.Environ(), "--soft-keys", "1")
 	remote := forward(t, d.codes())
 	d.lends(t, func(args ...string) (string, error) {
@@ -133,6 +134,7 @@ func sshd(t *testing.T, dir, key string) (name, command string) {
 // TestInContainer mounts codes.sock into an empty root directory with namespaces of its own, as a container has them, and
 // runs the client there: it needs nothing but itself.
 func TestInContainer(t *testing.T) {
+	t.Parallel()
 	unshare := tool(t, "unshare", "util-linux")
 	bin := release(t)
 	d := start(t, bin, os.Environ(), "--soft-keys", "1")

@@ -34,6 +34,7 @@ func (d *daemon) mustType(input string, args ...string) string {
 // TestEnroll gives two keys behind a real pcscd their escrow slots, by the daemon's child process, one of them when the escrow is made,
 // and loses the other: it opens the escrow.
 func TestEnroll(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	const pin = hwtest.FactoryPIN + "\n"
 	if plan := b.do("key", "enroll", "daily", "--plan"); !strings.Contains(plan, "retired slot 82") {

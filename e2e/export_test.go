@@ -12,6 +12,7 @@ import (
 // TestExport takes a seed out of the escrow for other people's programs: ykman writes its URI to a key of its own, oathtool
 // computes with its secret, zbarimg reads its picture, and all codes are those of the copy that was left.
 func TestExport(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	zbarimg := tool(t, "zbarimg", "zbar-tools")
 	const pin = hwtest.FactoryPIN + "\n"

@@ -74,6 +74,7 @@ func commands(k *softkey.Key) string {
 // TestImportOfAll counts what it takes to bring 64 accounts onto two keys: one SELECT and one LIST on each, a PUT and a proof for each
 // account, and nothing more if it is repeated.
 func TestImportOfAll(t *testing.T) {
+	t.Parallel()
 	const accounts = 64
 	s := blank(t).enter(t)
 	defer s.leave(syscall.SIGTERM)
@@ -109,6 +110,7 @@ func TestImportOfAll(t *testing.T) {
 // TestImportKilled kills the daemon at points all over an import, runs another, and imports the same file again: it does the rest,
 // and no more.
 func TestImportKilled(t *testing.T) {
+	t.Parallel()
 	const accounts = 3
 	whole := func(s *scene) (errs []error) {
 		for i := range accounts {

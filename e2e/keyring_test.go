@@ -41,6 +41,7 @@ func startKeyring(t *testing.T, address string) (lookup func() string) {
 // TestRememberedPassword: what unlocks a key is in the keyring, and what ykman remembers unlocks it too; what is forgotten is
 // nowhere, not even in the daemon's memory.
 func TestRememberedPassword(t *testing.T) {
+	t.Parallel()
 	address := privateBus(t)
 	lookup := startKeyring(t, address)
 	args := []string{"--dbus", address, "--ykman-passwords"}

@@ -228,6 +228,7 @@ func commits(_ int, commits []int) []int { return commits }
 // atEach does every deed once in peace, to learn its points, and tries something at each of those that matter. It says how often that could
 // be tried: where keys are served in parallel, a daemon may be done before it has passed as many points as another did.
 func atEach(t *testing.T, which func(points int, commits []int) []int, said string, try func(t *testing.T, d deed, i, n int) bool) {
+	t.Parallel()
 	var tried atomic.Int32
 	t.Cleanup(func() { t.Logf(said, tried.Load()) })
 	for _, d := range deeds() {

@@ -121,6 +121,7 @@ var operations = []struct {
 // TestMemory: after each operation none of the secrets that went through the daemon is left in its memory, whole or in pieces,
 // in any form that programs give them, but in pages that core dumps leave out.
 func TestMemory(t *testing.T) {
+	t.Parallel()
 	g := &guarded{bench: newBenchOf(t, release(t)), secrets: map[string][]byte{}}
 	for _, op := range operations {
 		op.do(g)

@@ -93,6 +93,7 @@ func (r *recorder) read(body io.Reader, operation string) (string, error) {
 // TestOpenAPI asks a real daemon for everything that openapi.yaml describes, and has Debian's jsonschema compare: no
 // field that is missing, undescribed or of another type.
 func TestOpenAPI(t *testing.T) {
+	t.Parallel()
 	const python = "/usr/bin/python3"
 	if err := exec.Command(python, "-c", "import jsonschema, yaml").Run(); err != nil {
 		hwtest.Missing(t, "jsonschema for Python", "sudo apt install python3-jsonschema python3-yaml")

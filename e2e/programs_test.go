@@ -1,5 +1,6 @@
 // Package e2e tests the programs as people run them: oathd and oathctl as they are built, against a real pcscd, with programs
-// of others as referees. What a package can test by itself is tested there.
+// of others as referees. What a package can test by itself is tested there. Tests have daemons, buses and a pcscd of their own, and wait for them
+// more than they work; so they run beside each other.
 package e2e
 
 import (

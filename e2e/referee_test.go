@@ -115,6 +115,7 @@ func (b *bench) ofCtl(args ...string) func() string {
 
 // TestTwoKeysOneSeed is what oathd is for, through everything that is real.
 func TestTwoKeysOneSeed(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.do("add", "--qr", picture)
 	keys, err := b.client.Keys(t.Context())
@@ -147,6 +148,7 @@ func TestTwoKeysOneSeed(t *testing.T) {
 
 // TestYkmanWrites shows that what another program puts on a key is found, proved and merged.
 func TestYkmanWrites(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	uri := "otpauth://totp/Example:alice?secret=" + pictureSeed + "&issuer=Example"
 	b.ykman[0].Run("oath", "accounts", "uri", uri)
@@ -174,6 +176,7 @@ func (b *bench) replug(i int) {
 
 // TestPCSCDStops stops, kills and starts pcscd under a daemon that goes on.
 func TestPCSCDStops(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.do("add", "--qr", picture)
 	for _, end := range []func(){b.pcscd.Stop, b.pcscd.Kill} {
@@ -190,6 +193,7 @@ func TestPCSCDStops(t *testing.T) {
 
 // TestPCSCDComesLate starts the daemon before pcscd.
 func TestPCSCDComesLate(t *testing.T) {
+	t.Parallel()
 	pcscd := hwtest.StartPCSCD(t, 1)
 	pcscd.Stop()
 	d := start(t, build(t), pcscd.Env())
@@ -207,6 +211,7 @@ func TestPCSCDComesLate(t *testing.T) {
 
 // TestNeighbour lets another program use the same cards, with a reset after each use, while oathd works on them.
 func TestNeighbour(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.do("add", "--qr", picture)
 	done := make(chan error, len(b.ykman))
@@ -234,6 +239,7 @@ func TestNeighbour(t *testing.T) {
 
 // TestEmptiedByAnother lets ykman empty one of two keys: the loss is noticed, said, and costs nothing.
 func TestEmptiedByAnother(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.do("add", "--qr", picture)
 	b.ykman[0].Run("oath", "reset", "--force")

@@ -26,7 +26,7 @@ type Ykman struct {
 }
 
 // ykmanPatience is how long one command may take.
-const ykmanPatience = 30 * time.Second
+const ykmanPatience = 2 * time.Minute
 
 // keyringModule is where ykman 5 keeps the key to the passwords that it remembers, instead of a desktop's
 // Secret Service.
