@@ -46,26 +46,53 @@ func usageHint(root *cobra.Command, args []string, err error) string {
 	return "oathctl --help lists the verbs, oathctl VERB --help says what one takes"
 }
 
+// verb is a word behind oathctl, and what makes a command of it.
+type verb struct {
+	name    string
+	command func(*app) *cobra.Command
+}
+
+func vocabulary() []verb {
+	return []verb{
+		{"accounts", (*app).accountsCommand}, {"code", (*app).codeCommand}, {"add", (*app).addCommand}, {"import", (*app).importCommand},
+		{"alias", (*app).aliasCommand}, {"rename", (*app).renameCommand}, {"remove", (*app).removeCommand}, {"verify", (*app).verifyCommand},
+		{"coverage", (*app).coverageCommand}, {"plan", (*app).planCommand}, {"resume", (*app).resumeCommand},
+		{"keys", (*app).keysCommand}, {"key", (*app).keyCommand}, {"password", (*app).passwordCommand}, {"softkey", (*app).softkeyCommand},
+		{"escrow", (*app).escrowCommand}, {"restore", (*app).restoreCommand}, {"export", (*app).exportCommand},
+		{"rotate", (*app).rotateCommand}, {"runbook", (*app).runbookCommand},
+		{"log", (*app).logCommand}, {"events", (*app).eventsCommand}, {"doctor", (*app).doctorCommand}, {"version", (*app).versionCommand},
+		{"completion", (*app).completionCommand}, {"__bash", (*app).bashCommand}, {"watch", (*app).watchCommand}, {"aws", (*app).awsCommand},
+	}
+}
+
 // commandFor returns oathctl with the verbs that the arguments could mean.
 func (a *app) commandFor(args []string) *cobra.Command {
-	if len(args) > 0 && args[0] == "code" {
-		// All verbs together take longer to set up than the daemon to answer.
-		root := a.bareCommand()
-		root.AddCommand(a.codeCommand())
-		return root
+	if len(args) > 1 && (args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd) {
+		return a.rootFor(args[1 : len(args)-1]) // the last is still being typed
 	}
-	root := a.rootCommand()
+	root := a.rootFor(args)
 	addProgram(root, args)
 	return root
+}
+
+// rootFor is oathctl with the verb that comes first, or with all: together they take longer to set up than the daemon to answer.
+func (a *app) rootFor(words []string) *cobra.Command {
+	for _, v := range vocabulary() {
+		if len(words) > 0 && words[0] == v.name {
+			root := a.bareCommand()
+			root.AddCommand(v.command(a))
+			return root
+		}
+	}
+	return a.rootCommand()
 }
 
 // rootCommand is oathctl with all its verbs.
 func (a *app) rootCommand() *cobra.Command {
 	root := a.bareCommand()
-	root.AddCommand(a.accountCommands()...)
-	root.AddCommand(a.keyCommands()...)
-	root.AddCommand(a.escrowCommands()...)
-	root.AddCommand(a.otherCommands()...)
+	for _, v := range vocabulary() {
+		root.AddCommand(v.command(a))
+	}
 	return root
 }
 
@@ -98,21 +125,6 @@ Exit status: 0 done, 1 error, 2 usage, 3 not found or ambiguous, 4 key absent, 5
 	root.CompletionOptions.DisableDefaultCmd = true // the scripts are ours
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	return root
-}
-
-func (a *app) accountCommands() []*cobra.Command {
-	return []*cobra.Command{
-		a.accountsCommand(), a.codeCommand(), a.addCommand(), a.importCommand(), a.aliasCommand(), a.renameCommand(), a.removeCommand(),
-		a.verifyCommand(), a.coverageCommand(), a.planCommand(), a.resumeCommand(),
-	}
-}
-
-func (a *app) keyCommands() []*cobra.Command {
-	return []*cobra.Command{a.keysCommand(), a.keyCommand(), a.passwordCommand(), a.softkeyCommand()}
-}
-
-func (a *app) otherCommands() []*cobra.Command {
-	return []*cobra.Command{a.logCommand(), a.eventsCommand(), a.doctorCommand(), a.versionCommand(), a.completionCommand(), a.bashCommand(), a.watchCommand(), a.awsCommand()}
 }
 
 // group is a verb that is nothing without a second one. Cobra alone would answer a misspelled second

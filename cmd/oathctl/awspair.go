@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,11 +109,11 @@ func (a *app) pairAdd(ctx context.Context, o addOptions) (api.Report, error) {
 }
 
 // awsDevice is how AWS calls accounts in QR codes: the device, and the account's number.
-var awsDevice = regexp.MustCompile(`^([\w+=,.@-]+)@([0-9]{12})$`)
+var awsDevice = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^([\w+=,.@-]+)@([0-9]{12})$`) })
 
 // deviceOf returns the ARN of the device that AWS's QR code is about, "" for others.
 func deviceOf(account oath.Account) string {
-	found := awsDevice.FindStringSubmatch(account.Name)
+	found := awsDevice().FindStringSubmatch(account.Name)
 	if account.Issuer != "Amazon Web Services" || found == nil {
 		return ""
 	}

@@ -57,7 +57,7 @@ func (a *app) completion(shell string) error {
 // is to do beside.
 func (a *app) candidates(ctx context.Context, words []string) ([]string, cobra.ShellCompDirective) {
 	var out bytes.Buffer
-	root := a.rootCommand()
+	root := a.rootFor(words[:len(words)-1])
 	root.SetArgs(append([]string{cobra.ShellCompNoDescRequestCmd}, words...))
 	root.SetOut(&out)
 	root.SetErr(io.Discard)

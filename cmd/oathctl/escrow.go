@@ -10,10 +10,6 @@ import (
 	"github.com/oathd/oathd/ipc/api"
 )
 
-func (a *app) escrowCommands() []*cobra.Command {
-	return []*cobra.Command{a.escrowCommand(), a.restoreCommand(), a.exportCommand(), a.rotateCommand(), a.runbookCommand()}
-}
-
 func (a *app) escrowCommand() *cobra.Command {
 	return group("escrow", "Keep encrypted copies of all seeds, so that any key can be lost",
 		a.escrowInitCommand(), a.escrowStatusCommand(), a.recipientsCommand(), a.paperCommand(),

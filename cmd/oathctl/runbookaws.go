@@ -5,6 +5,7 @@ import (
 	"context"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
@@ -29,13 +30,13 @@ const awsIAM = "iam user"
 
 // What tells an account at AWS by its names, which AWS makes so: "Amazon Web Services:device@123456789012".
 var (
-	awsName          = regexp.MustCompile(`(?i)amazon web services|\baws\b`)
-	awsAccountNumber = regexp.MustCompile(`\b[0-9]{12}\b`)
+	awsName          = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`(?i)amazon web services|\baws\b`) })
+	awsAccountNumber = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`\b[0-9]{12}\b`) })
 )
 
 // isAWS reports whether it is an account at AWS. Its names do not tell a root user from an IAM user.
 func isAWS(account api.Account) bool {
-	return awsName.MatchString(account.Issuer + " " + account.Name)
+	return awsName().MatchString(account.Issuer + " " + account.Name)
 }
 
 // missingFacts names what a runbook of an AWS root user does not tell, none for others.
@@ -66,7 +67,7 @@ func tells(text []byte, f fact) bool {
 
 // knows reports whether the account's name has the fact.
 func knows(account api.Account, f fact) bool {
-	return f.name == "account number" && awsAccountNumber.MatchString(account.Name)
+	return f.name == "account number" && awsAccountNumber().MatchString(account.Name)
 }
 
 // missingWords says what is missing, "" if nothing is.
