@@ -20,24 +20,34 @@ import (
 const (
 	// maxInput bounds what is read from standard input: some hundred accounts.
 	maxInput = 256 << 10
+	// firstRead is what is made ready for an input, which may be longer.
+	firstRead = 1 << 10
 	// maxPassword bounds a password in bytes.
 	maxPassword = 1024
 	// qrPatience bounds the look at a picture: a picture can be made such that it takes for ever.
 	qrPatience = 20 * time.Second
 )
 
-// readAll reads r to its end into locked memory.
+// readAll reads r to its end into locked memory, of which it takes no more than it needs: it is scarce.
 func readAll(r io.Reader, limit int) (*oath.Secret, error) {
-	buf := oath.NewSecret(limit + 1)
-	defer buf.Wipe()
-	n, err := io.ReadFull(r, buf.Bytes())
-	switch {
-	case err == nil:
-		return nil, fmt.Errorf("it is longer than %d bytes", limit)
-	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		return oath.CopySecret(buf.Bytes()[:n]), nil
+	buf := oath.NewSecret(min(limit, firstRead) + 1)
+	defer func() { buf.Wipe() }()
+	for n := 0; ; {
+		m, err := io.ReadFull(r, buf.Bytes()[n:])
+		n += m
+		switch {
+		case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+			return oath.CopySecret(buf.Bytes()[:n]), nil
+		case err != nil:
+			return nil, err
+		case n > limit:
+			return nil, fmt.Errorf("it is longer than %d bytes", limit)
+		}
+		more := oath.NewSecret(min(limit+1, 8*n))
+		copy(more.Bytes(), buf.Bytes())
+		buf.Wipe()
+		buf = more
 	}
-	return nil, err
 }
 
 // readSecret asks for a secret at the terminal, or reads standard input where that is none.

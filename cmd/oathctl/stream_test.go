@@ -149,12 +149,16 @@ func TestUntilKeyGivesUp(t *testing.T) {
 }
 
 func TestReadAll(t *testing.T) {
-	for _, text := range []string{"", "x", strings.Repeat("x", 100)} {
-		got, err := readAll(strings.NewReader(text), 100)
+	for _, n := range []int{0, 1, 100, firstRead, firstRead + 1, 8*firstRead + 9, maxInput} {
+		text := strings.Repeat("x", n-n/2) + strings.Repeat("y", n/2)
+		got, err := readAll(strings.NewReader(text), max(n, 100))
 		if err != nil || string(got.Bytes()) != text {
 			t.Errorf("%d bytes: got %d, %v", len(text), got.Len(), err)
 		}
 		got.Wipe()
+	}
+	if _, err := readAll(strings.NewReader(strings.Repeat("x", firstRead+2)), firstRead+1); err == nil {
+		t.Error("one byte more than the limit was read")
 	}
 	if _, err := readAll(bytes.NewReader(make([]byte, 101)), 100); err == nil || err.Error() != "it is longer than 100 bytes" {
 		t.Errorf("got error %v", err)
