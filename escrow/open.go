@@ -22,6 +22,7 @@ type Open struct {
 
 	vault *Vault
 	key   secretKey
+	pair  pair // the key's, for the rows
 }
 
 // Unlock opens the vault with one of its recipients, which for a PIV slot takes one operation of the card. It
@@ -40,7 +41,12 @@ func (v *Vault) Unlock(purpose string, id *Identity) (*Open, error) {
 		key.scalar.Wipe()
 		return nil, fmt.Errorf("cannot unlock the vault: %w", ErrTampered)
 	}
-	return &Open{Purpose: purpose, By: by, vault: v, key: key}, nil
+	pair, err := key.pair()
+	if err != nil {
+		key.scalar.Wipe()
+		return nil, fmt.Errorf("cannot unlock the vault: %w", err)
+	}
+	return &Open{Purpose: purpose, By: by, vault: v, key: key, pair: pair}, nil
 }
 
 func (v *Vault) unwrap(by Recipient, id *Identity) (secretKey, error) {
@@ -63,7 +69,10 @@ func (v *Vault) unwrap(by Recipient, id *Identity) (secretKey, error) {
 func (o *Open) Vault() *Vault { return o.vault }
 
 // Close wipes the vault key. A second Close does nothing.
-func (o *Open) Close() { o.key.scalar.Wipe() }
+func (o *Open) Close() {
+	o.key.scalar.Wipe()
+	o.pair.forget()
+}
 
 // Get returns what is in a row, as the caller's. Everything that it is bound to must be as the entry says: the
 // error wraps ErrForeign, ErrDamaged or ErrNewer, or is a *MismatchError that names the field.
@@ -91,7 +100,7 @@ func (o *Open) plaintext(row Row) (*oath.Secret, error) {
 	if err := errors.Join(o.check(), row.Entry.validate()); err != nil {
 		return nil, cannotOpen(row, err)
 	}
-	text, err := decrypt(row.Ciphertext, o.key)
+	text, err := decrypt(row.Ciphertext, o.pair)
 	if errors.Is(err, age.ErrIncorrectIdentity) {
 		err = ErrForeign
 	}

@@ -12,7 +12,7 @@ func TestClosed(t *testing.T) {
 	scalar := o.key.scalar
 	o.Close()
 	o.Close()
-	if scalar.Len() != 0 {
+	if left := o.pair.private.Bytes(); scalar.Len() != 0 || !bytes.Equal(left, make([]byte, scalarLen)) {
 		t.Error("the vault key is still there")
 	}
 	_, err := o.Get(s.rows[0])

@@ -49,33 +49,54 @@ func (k secretKey) text() *oath.Secret {
 	return oath.TakeSecret(upperCase(encodeBech32(prefixSecretKey, k.scalar.Bytes())))
 }
 
+// pair returns the key as crypto/ecdh has it, with the public half, which costs as much as an exchange. The caller forgets it.
+func (k secretKey) pair() (pair, error) {
+	private, err := ecdh.X25519().NewPrivateKey(k.scalar.Bytes())
+	return pair{private}, err
+}
+
 // recipient returns the public half, "age1…".
 func (k secretKey) recipient() (string, error) {
-	private, err := ecdh.X25519().NewPrivateKey(k.scalar.Bytes())
+	p, err := k.pair()
 	if err != nil {
 		return "", err
 	}
-	defer forget(private)
-	return string(encodeBech32(prefixRecipient, private.PublicKey().Bytes())), nil
+	defer p.forget()
+	return string(encodeBech32(prefixRecipient, p.private.PublicKey().Bytes())), nil
 }
 
-// Unwrap implements age.Identity. A stanza has nothing that tells whose it is, so all are tried.
+// Unwrap implements age.Identity.
 func (k secretKey) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
-	private, err := ecdh.X25519().NewPrivateKey(k.scalar.Bytes())
+	p, err := k.pair()
 	if err != nil {
 		return nil, err
 	}
-	defer forget(private)
+	defer p.forget()
+	return p.Unwrap(stanzas)
+}
+
+// pair is a secretKey in use: crypto/ecdh keeps a copy in plain memory.
+type pair struct{ private *ecdh.PrivateKey }
+
+// Unwrap implements age.Identity. A stanza has nothing that tells whose it is, so all are tried.
+func (p pair) Unwrap(stanzas []*age.Stanza) ([]byte, error) {
 	for _, s := range stanzas {
 		if s.Type != stanzaX25519 {
 			continue
 		}
-		fileKey, err := unwrapX25519(private, s)
+		fileKey, err := unwrapX25519(p.private, s)
 		if !errors.Is(err, age.ErrIncorrectIdentity) {
 			return fileKey, err
 		}
 	}
 	return nil, age.ErrIncorrectIdentity
+}
+
+// forget overwrites crypto/ecdh's copy, which has no method for that. A test notices when another Go keeps it elsewhere.
+func (p pair) forget() {
+	if copied := reflect.ValueOf(p.private).Elem().FieldByName("privateKey"); copied.IsValid() {
+		oath.Wipe(copied.Bytes())
+	}
 }
 
 func unwrapX25519(private *ecdh.PrivateKey, s *age.Stanza) ([]byte, error) {
@@ -100,14 +121,6 @@ func unwrapX25519(private *ecdh.PrivateKey, s *age.Stanza) ([]byte, error) {
 		return nil, err
 	}
 	return orIncorrect(wrap.Open(nil, wrapNonce[:], s.Body, nil))
-}
-
-// forget overwrites crypto/ecdh's copy of a secret key, which has no method for that. A test notices when
-// another Go keeps it elsewhere.
-func forget(k *ecdh.PrivateKey) {
-	if copied := reflect.ValueOf(k).Elem().FieldByName("privateKey"); copied.IsValid() {
-		oath.Wipe(copied.Bytes())
-	}
 }
 
 // NewRecoveryKey draws the key for a recovery paper: its text, "AGE-SECRET-KEY-1…", and the recipient, "age1…".

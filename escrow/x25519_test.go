@@ -145,7 +145,7 @@ func TestForget(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forget(private)
+	pair{private}.forget()
 	if got := private.Bytes(); !bytes.Equal(got, make([]byte, scalarLen)) {
 		t.Errorf("left: %x", got)
 	}
