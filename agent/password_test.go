@@ -248,6 +248,7 @@ func TestResetThatNeedsATouch(t *testing.T) {
 		if e := r.await(api.EventTouchWanted); len(e.Waiting) != 1 || e.KeyLabel != "main" {
 			t.Errorf("%+v", e)
 		}
+		synctest.Wait()
 		main.Touch()
 		if err := <-result; err != nil {
 			t.Error(err)

@@ -113,6 +113,7 @@ func TestGivingUpATouch(t *testing.T) {
 		if e := r.await(api.EventTouchWanted); !slices.Equal(e.Waiting, []string{"patient (uid 0, pid 0)"}) {
 			t.Errorf("%+v", e)
 		}
+		synctest.Wait()
 		k.Touch()
 		if err := <-two; err != nil {
 			t.Error(err)
@@ -266,6 +267,7 @@ func TestStopWaiting(t *testing.T) {
 		if e := r.await(api.EventTouchWanted); len(e.Waiting) != 1 || len(r.Touches()) != 1 {
 			t.Errorf("%+v", e)
 		}
+		synctest.Wait()
 		k.Touch()
 		if err := <-three; err != nil {
 			t.Error(err)
@@ -293,6 +295,7 @@ func TestWhoGivesUpIsNotNamed(t *testing.T) {
 		}
 		cancels[1]()
 		r.await(api.EventTouchDone)
+		synctest.Wait()
 		k.Touch()
 		synctest.Wait()
 		for more := true; more; {

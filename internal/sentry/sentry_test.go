@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// awake reports whether the sentry wakes up for act.
-func awake(t *testing.T, s *Sentry, act func() error) bool {
+// awake reports whether the sentry wakes up for act. That it sleeps on is known after a while.
+func awake(t *testing.T, s *Sentry, act func() error, patience time.Duration) bool {
 	t.Helper()
 	if err := act(); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	_, err := s.Wait(ctx, false)
 	if err != nil && !errors.Is(err, context.DeadlineExceeded) {
@@ -50,7 +50,8 @@ func TestSentry(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := awake(t, s, c.act); got != c.want {
+		patience := map[bool]time.Duration{true: time.Minute, false: 50 * time.Millisecond}[c.want]
+		if got := awake(t, s, c.act, patience); got != c.want {
 			t.Errorf("%s: woken %v", c.what, got)
 		}
 		s.Close()
