@@ -126,7 +126,7 @@ func TestImportKilled(t *testing.T) {
 	for n := 1; n <= points; n += 3 {
 		t.Run(fmt.Sprint(n), func(t *testing.T) {
 			t.Parallel()
-			s := blank(t).enter(t)
+			s := blank(t).doom().enter(t)
 			file := s.export(accounts)
 			_, dead, err := s.attempt(n, func() error { _, err := s.importing(t, file); return err })
 			if dead == (err == nil) {

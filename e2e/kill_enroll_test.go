@@ -98,7 +98,7 @@ func newEnrolling(t *testing.T, p *hwtest.PCSCD, g *gate, alone bool) *enrolling
 	hwtest.EscrowSlot(t, k, 0x83, "somebody else")
 	g.put(k, alone)
 	e := &enrolling{gate: g, foreign: slot83(t, k)}
-	e.scene = &scene{daemon: prepare(t, mortals(t), p.Env()), stage: stage, bay: softkey.NewBay(), keys: map[string]*softkey.Key{"spare": k}}
+	e.scene = &scene{daemon: prepare(t, mortals(t, true), p.Env()), stage: stage, bay: softkey.NewBay(), keys: map[string]*softkey.Key{"spare": k}}
 	e.group = !alone
 	e.env = append(e.env, "MORTAL_SOCKET="+filepath.Join(e.dir, "mortal"))
 	write(t, e.ledger(), stage.ledger)

@@ -262,7 +262,7 @@ func undisturbed(t *testing.T, d deed) (points int, commits []int) {
 // killedAt kills the daemon at the nth point, runs another, and sees that all comes right.
 func killedAt(t *testing.T, d deed, n int) bool {
 	t.Helper()
-	s := d.stage(t).enter(t, d.out...)
+	s := d.stage(t).doom().enter(t, d.out...)
 	if _, dead, err := s.attempt(n, func() error { return d.do(s) }); !dead {
 		s.expect(err)
 		return false

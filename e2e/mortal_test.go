@@ -26,19 +26,25 @@ var mended = []struct{ file, from, to string }{
 	{"cmd/oathd/daemon.go", "= pcsc.New(d.log), ", "= mortalBay(pcsc.New(d.log)), "},
 }
 
-var (
-	mortalOnce sync.Once
-	mortalBin  string
-)
+// mortal holds oathd as it was built with the race detector, if the test has it, and unwatched without.
+var mortal, unwatched struct {
+	once sync.Once
+	dir  string
+}
 
-// mortals builds it and returns its directory.
-func mortals(t testing.TB) string {
+// mortals builds it and returns its directory. A start with the race detector takes longer than what is tried by a daemon that is to
+// be killed, of which there are more than a thousand: their deeds are watched in peace, and agent's tests are at the same points.
+func mortals(t testing.TB, watched bool) string {
 	t.Helper()
-	mortalOnce.Do(func() {
-		mortalBin = filepath.Join(filepath.Dir(built), "mortal")
-		compile(t, mortalBin, append([]string{"-overlay=" + overlay(t)}, raceFlags...), "CGO_ENABLED=1", "./cmd/oathd")
+	m, name, flags := &unwatched, "unwatched", []string(nil)
+	if watched {
+		m, name, flags = &mortal, "mortal", raceFlags
+	}
+	m.once.Do(func() {
+		m.dir = filepath.Join(filepath.Dir(built), name)
+		compile(t, m.dir, append([]string{"-overlay=" + overlay(t)}, flags...), "CGO_ENABLED=1", "./cmd/oathd")
 	})
-	return mortalBin
+	return m.dir
 }
 
 // overlay writes what "go build" is to read in the place of what is there.
@@ -284,6 +290,15 @@ type stage struct {
 	foreign map[string]string
 	// paper is the recovery key.
 	paper string
+	// doomed says that the daemon is there to be killed.
+	doomed bool
+}
+
+// doom is the stage for a daemon that is there to be killed.
+func (s *stage) doom() *stage {
+	doomed := *s
+	doomed.doomed = true
+	return &doomed
 }
 
 // enter sets the scene up, with all keys plugged in but those.
@@ -298,7 +313,7 @@ func (s *stage) enter(t testing.TB, out ...string) *scene {
 // prepare makes the scene without a ledger, and without a daemon.
 func (s *stage) prepare(t testing.TB, out ...string) *scene {
 	t.Helper()
-	sc := &scene{daemon: prepare(t, mortals(t), os.Environ()), stage: s, bay: softkey.NewBay(), keys: map[string]*softkey.Key{}}
+	sc := &scene{daemon: prepare(t, mortals(t, !s.doomed), os.Environ()), stage: s, bay: softkey.NewBay(), keys: map[string]*softkey.Key{}}
 	for label, k := range s.keys {
 		k, err := k.Clone()
 		if err != nil {

@@ -26,7 +26,7 @@ func TestTorn(t *testing.T) {
 // tornAt tears the nth commit, and sees that another daemon goes on from the one before. It reports whether there were so many.
 func tornAt(t *testing.T, d deed, n int, tear func([]byte) []byte) bool {
 	t.Helper()
-	s := d.stage(t).enter(t, d.out...)
+	s := d.stage(t).doom().enter(t, d.out...)
 	log := s.ledger() + "-wal"
 	var before []byte
 	s.fate.committing = func() { before, _ = os.ReadFile(log) }
