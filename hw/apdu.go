@@ -2,6 +2,7 @@ package hw
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/oathd/oathd/oath"
@@ -17,8 +18,8 @@ type Command struct {
 
 const (
 	maxShortData = 255
-	// insGetResponse fetches the rest of an answer (ISO/IEC 7816-4, section 11.7.1).
-	insGetResponse = 0xc0
+	// InsGetResponse fetches the rest of an answer (ISO/IEC 7816-4, section 11.7.1).
+	InsGetResponse = 0xc0
 	classChain     = 0x10 // ISO/IEC 7816-4, section 5.1.1: this is not the last command of a chain
 
 	// maxResponse bounds what a chain of responses may add up to. The longest honest one is a LIST or
@@ -60,22 +61,30 @@ type Link struct {
 	MoreINS byte
 }
 
+// ErrNoRest: the card announced more of an answer, and the instruction that was to fetch it brought nothing. It
+// may be lost by then; where c may be sent twice, another MoreINS may help.
+var ErrNoRest = errors.New("the key does not give the rest of its answer")
+
 // Exchange sends c and returns the whole answer without its status word. A final status word other
-// than 9000 is returned as a Status, together with the data that came before it. The buffers of the
-// command are wiped, for a PUT carries a seed, and so are the parts of the answer.
+// than 9000 is returned as a Status, together with the data that came before it; a rest that does not come is
+// ErrNoRest. The buffers of the command are wiped, for a PUT carries a seed, and so are the parts of the answer.
 func (l Link) Exchange(c Command) ([]byte, error) {
 	part, status, err := l.send(c)
 	var answer []byte
+	counted := false // the card said how much is left; CanoKey does not, and what is left may be nothing
 	for parts := 1; err == nil; parts++ {
 		answer = append(answer, part...)
 		oath.Wipe(part) // it can be a code, or a shared secret
-		_, more := status.More()
+		n, more := status.More()
 		switch {
 		case len(answer) > maxResponse || parts > maxParts:
 			return nil, fmt.Errorf("%w: more than %d bytes or %d parts", ErrMalformed, maxResponse, maxParts)
 		case more && parts > 1 && len(part) == 0:
 			return nil, fmt.Errorf("%w: a chain that makes no progress", ErrMalformed)
+		case parts > 1 && len(part) == 0 && (counted && status == StatusOK || status == StatusConditions):
+			return nil, fmt.Errorf("%w: %w", ErrMalformed, ErrNoRest)
 		case more:
+			counted = n < maxShortData
 			part, status, err = l.next()
 		case status != StatusOK:
 			return answer, status
@@ -90,8 +99,8 @@ func (l Link) Exchange(c Command) ([]byte, error) {
 // may know the standard's.
 func (l *Link) next() ([]byte, Status, error) {
 	part, status, err := l.transmit(Command{INS: l.MoreINS})
-	if status == StatusInsUnknown && l.MoreINS != insGetResponse {
-		l.MoreINS = insGetResponse
+	if status == StatusInsUnknown && l.MoreINS != InsGetResponse {
+		l.MoreINS = InsGetResponse
 		part, status, err = l.transmit(Command{INS: l.MoreINS})
 	}
 	return part, status, err

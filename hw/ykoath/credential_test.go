@@ -205,6 +205,35 @@ func TestList(t *testing.T) {
 	}
 }
 
+// TestListWhoseRestIsLost: Nitrokey, and pico-fido where an answer would end a packet evenly, give the rest of an answer
+// by GET RESPONSE only, and forget it at SEND REMAINING.
+func TestListWhoseRestIsLost(t *testing.T) {
+	for _, lost := range []string{"6985", "9000"} {
+		session, _ := begin(t, yk5,
+			step{command: "00a1000000", answer: "720d 21 47697448 6109"},
+			step{command: "00a5000000", answer: lost},
+			step{command: "00a1000000", answer: "720d 21 47697448 6109"},
+			step{command: "00c0000000", answer: "75623a616c696365 9000"},
+			step{command: "00a1000000", answer: "720d 21 47697448 6109"}, // and from then on at once
+			step{command: "00c0000000", answer: "75623a616c696365 9000"})
+		for range 2 {
+			if got, err := session.List(); err != nil || len(got) != 1 || got[0].ID != "GitHub:alice" {
+				t.Errorf("%s: %v, %v", lost, got, err)
+			}
+		}
+	}
+}
+
+// TestWhatChangesTheKeyIsNotRepeated: each CALCULATE of an HOTP account is another code.
+func TestWhatChangesTheKeyIsNotRepeated(t *testing.T) {
+	session, _ := begin(t, yk5,
+		step{command: "00a2*", answer: "7505 6103"},
+		step{command: "00a5000000", answer: "9000"})
+	if _, err := session.Calculate("GitHub:alice", nil); !errors.Is(err, hw.ErrMalformed) {
+		t.Errorf("error %v", err)
+	}
+}
+
 func TestListInParts(t *testing.T) {
 	session, _ := begin(t, yk5,
 		step{command: "00a1000000", answer: "720d 21 47697448 61ff"},

@@ -119,9 +119,19 @@ func (s *Session) exchange(c hw.Command) ([]byte, error) {
 		}
 	}
 	answer, err := s.link.Exchange(c)
+	// Keys in which not the application cuts long answers, but what is around it, give the rest by the standard's
+	// instruction alone, and lose it at another: Nitrokey (apdu-dispatch, dispatch.rs), and pico-fido, which cuts only
+	// where a packet would end evenly (pico-keys-sdk, apdu.c, apdu_finish).
+	if errors.Is(err, hw.ErrNoRest) && repeatable(c.INS) && s.link.MoreINS != hw.InsGetResponse {
+		s.link.MoreINS = hw.InsGetResponse
+		answer, err = s.link.Exchange(c)
+	}
 	s.pause = s.info.pausesAfterLong() && len(answer) > longAnswer
 	return answer, err
 }
+
+// repeatable reports whether a command changes nothing on the key. SELECT has the instruction of CALCULATE ALL.
+func repeatable(ins byte) bool { return ins == insList || ins == insCalculateAll }
 
 // parse reads an answer's TLVs.
 func parse(answer []byte) ([]tlv.TLV, error) {
