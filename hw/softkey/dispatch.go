@@ -157,7 +157,7 @@ func (k *Key) cutAnswer(c command, data []byte) []byte {
 func (p *personality) fits(c command, data []byte) int {
 	switch p.chunking {
 	case chunkNever:
-		return len(data)
+		return unevenPackets(len(data))
 	case chunkEntries:
 		return wholeEntries(data, c.le)
 	}
@@ -167,6 +167,15 @@ func (p *personality) fits(c command, data []byte) int {
 	}
 	if c.le > 0 {
 		n = min(n, c.le)
+	}
+	return n
+}
+
+// unevenPackets returns how many of n bytes go out at once from a key that leaves the last two for later where they would
+// end a USB packet of 64 bytes evenly: 10 bytes of CCID header and the status word are in it too.
+func unevenPackets(n int) int {
+	if (n+2+10)%64 == 0 {
+		return n - 2
 	}
 	return n
 }

@@ -81,7 +81,15 @@ func (c client) want(a answer, s hw.Status) {
 	}
 }
 
-// all fetches the rest of an answer with SEND REMAINING.
+// more is the instruction that fetches the rest of an answer.
+func (c client) more() byte {
+	if k, ok := c.card.(*Key); ok && k.personality.getResponse {
+		return insGetResponse
+	}
+	return insSendRemaining
+}
+
+// all fetches the rest of an answer.
 func (c client) all(a answer) []byte {
 	c.Helper()
 	data := bytes.Clone(a.data)
@@ -90,7 +98,7 @@ func (c client) all(a answer) []byte {
 			c.ok(a)
 			return data
 		}
-		a = c.send(insSendRemaining, 0, 0)
+		a = c.send(c.more(), 0, 0)
 		data = append(data, a.data...)
 	}
 	c.Fatal("a chain without an end")

@@ -168,8 +168,8 @@ func (a *oathApplet) wantsTouch(c command) bool {
 // nothingRemains answers SEND REMAINING where no answer waits to be fetched (canokey-core: 6985;
 // ykneo-oath sends an empty answer).
 func (a *oathApplet) nothingRemains() effect {
-	if a.p.chunking == chunkEntries {
-		return fail(hw.StatusConditions)
+	if a.p.nothingLeft != 0 {
+		return fail(a.p.nothingLeft)
 	}
 	return done(nil)
 }

@@ -15,10 +15,11 @@ type chunking int
 const (
 	// chunkBytes cuts anywhere, and 61xx tells how much is left (YubiKey).
 	chunkBytes chunking = iota
-	// chunkEntries cuts between entries and always says 61FF (CanoKey, Nitrokey); an APDU without Le
-	// asks for nothing, and gets it.
+	// chunkEntries cuts between entries and always says 61FF (CanoKey); an APDU without Le asks for
+	// nothing, and gets it.
 	chunkEntries
-	// chunkNever sends everything at once, whatever was expected (pico-fido).
+	// chunkNever sends everything at once, whatever was expected, but for the last two bytes where it would fill
+	// whole USB packets (pico-fido: pico-keys-sdk, src/apdu.c, apdu_finish).
 	chunkNever
 )
 
@@ -34,7 +35,10 @@ type personality struct {
 	extended bool     // takes extended APDUs over USB
 	chunking chunking
 	chunk    int // bytes of an answer at most, for chunkBytes
-	mgmt     *deviceInfo
+	// getResponse: not the applet cuts long answers, but what is around it, and GET RESPONSE fetches the rest.
+	getResponse bool
+	nothingLeft hw.Status // SEND REMAINING when nothing remains; 0: 9000
+	mgmt        *deviceInfo
 
 	// garbles: a command in the middle of an undrained answer gets a part of that answer (NEO).
 	garbles bool
@@ -121,10 +125,10 @@ var personalities = []personality{
 		wrongCode: hw.StatusWrongData, strictCode: true, setCodeLocks: true, wholeAlg: true,
 		unknownParams: hw.StatusWrongParams,
 	},
-	{ // Nitrokey trussed-secrets-app, src/authenticator.rs
+	{ // Nitrokey trussed-secrets-app, src/authenticator.rs; apdu-dispatch, src/dispatch.rs
 		name:    "nitrokey-3",
 		atr:     unhex("3b8f01805d4e6974726f6b657900000000006a"),
-		version: [3]byte{4, 13, 0}, extended: true, chunking: chunkEntries,
+		version: [3]byte{4, 13, 0}, extended: true, chunk: 256, getResponse: true, nothingLeft: hw.StatusConditions,
 		capacity: 50, full: hw.StatusNoSpace,
 		touch: true, reset: true,
 		exists: hw.StatusAuthBlocked, notFound: hw.StatusFileNotFound,
@@ -135,7 +139,7 @@ var personalities = []personality{
 	{ // canokey-core, applets/oath/oath.c
 		name:    "canokey",
 		atr:     unhex("3bf71100008131fe6543616e6f6b657999"),
-		version: [3]byte{6, 0, 0}, extended: true, chunking: chunkEntries,
+		version: [3]byte{6, 0, 0}, extended: true, chunking: chunkEntries, nothingLeft: hw.StatusConditions,
 		capacity: 100, full: hw.StatusNoSpace,
 		sha512: true, touch: true, rename: true, calculateAll: true, password: true,
 		exists: hw.StatusConditions, notFound: hw.StatusDataInvalid,
@@ -147,7 +151,7 @@ var personalities = []personality{
 	{ // pico-fido 8.0.0, src/fido/oath.c and management.c
 		name:    "pico-fido",
 		atr:     unhex("3bfd1300008131fe158073c021c057597562694b657940"),
-		version: [3]byte{8, 0, 0}, extended: true, chunking: chunkNever,
+		version: [3]byte{8, 0, 0}, extended: true, chunking: chunkNever, getResponse: true,
 		mgmt:     &deviceInfo{supported: 0x0223, enabled: 0x0020, formFactor: 0x01, plainName: true},
 		capacity: 130, full: hw.StatusWrongLength,
 		sha512: true, touch: true, rename: true, reset: true, calculateAll: true, password: true,
@@ -199,8 +203,12 @@ func (p *personality) applications(k *Key) []*application {
 	if k.options.HideSerial {
 		serial = 0
 	}
+	more := byte(insSendRemaining)
+	if p.getResponse {
+		more = insGetResponse
+	}
 	list := []*application{{
-		aid: aidOATH, more: insSendRemaining,
+		aid: aidOATH, more: more,
 		applet: &oathApplet{p: p, state: k.state, serial: serial, random: k.options.Random},
 	}}
 	var formFactor byte
