@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -112,12 +113,9 @@ func (a *Agent) audit(who Caller, what string) error { return a.change(who, what
 // Unlock tries the password and keeps what it derives from it until the daemon ends; the password is wiped.
 func (a *Agent) Unlock(ctx context.Context, who Caller, key string, password *oath.Secret) (api.Key, error) {
 	defer password.Wipe()
-	k, err := a.findPresent(ctx, key, "unlock")
+	k, err := a.findLocked(ctx, key)
 	if err != nil {
 		return api.Key{}, err
-	}
-	if !k.PasswordSet {
-		return api.Key{}, noPassword(k)
 	}
 	if err := a.audit(who, "unlock "+k.Label); err != nil {
 		return api.Key{}, err
@@ -139,6 +137,21 @@ func (a *Agent) Unlock(ctx context.Context, who Caller, key string, password *oa
 		return api.Key{}, cardError(err, "cannot unlock %s", k.Label)
 	}
 	return a.lookAgain(ctx, k)
+}
+
+// findLocked finds a key that has a password. One that had none is looked at again: another program may have set one since.
+func (a *Agent) findLocked(ctx context.Context, selector string) (*keyView, error) {
+	k, err := a.findPresent(ctx, selector, "unlock")
+	if err != nil || k.PasswordSet {
+		return k, err
+	}
+	if err := a.inspect(ctx, k.w, false); err != nil && !errors.Is(err, ykoath.ErrLocked) {
+		return nil, cardError(err, "cannot unlock %s", k.Label)
+	}
+	if k, err = a.view.Load().findKey(cmp.Or(a.keyOf(k.w), k.ID)); err == nil && !k.PasswordSet {
+		err = noPassword(k)
+	}
+	return k, err
 }
 
 // noPassword says why a key cannot be unlocked that asks for no password. A Nitrokey may have a PIN instead.

@@ -136,6 +136,18 @@ func TestPasswordChangedByAnotherProgram(t *testing.T) {
 	}
 }
 
+// Another program sets a password, and nothing has looked at the key since.
+func TestUnlockWhatAnotherProgramLocked(t *testing.T) {
+	r, main, _ := twoKeys(t)
+	s, err := selectApplet(main)
+	if err != nil || s.SetCode(derive("theirs", s.Info().Salt)) != nil {
+		t.Fatal(err)
+	}
+	if k, err := r.Unlock(t.Context(), tester, "main", secret("theirs")); err != nil || !k.PasswordSet || k.Locked {
+		t.Errorf("%+v, %v", k, err)
+	}
+}
+
 func TestPasswordOnANitrokey(t *testing.T) {
 	r, _, _ := twoKeysLike(t, "nitrokey-3")
 	_, err := r.SetPassword(t.Context(), tester, "main", secret("x"))
