@@ -86,10 +86,19 @@ func (s *Session) setCode(key *oath.Secret) error {
 	if key.Len() != keyLen {
 		return fmt.Errorf("its key has %d bytes, not %d", key.Len(), keyLen)
 	}
+	err := s.setCodeOf(byte(oath.TOTP)|byte(oath.SHA1), key)
+	// The type is what ykneo-oath insists on; the CanoKey of 2026 takes the algorithm alone (canokey-core, oath/protocol.rs).
+	if errors.Is(err, hw.StatusWrongData) {
+		err = s.setCodeOf(byte(oath.SHA1), key)
+	}
+	return err
+}
+
+func (s *Session) setCodeOf(kind byte, key *oath.Secret) error {
 	data := oath.NewSecret(2 + 1 + keyLen + 2 + challengeLen + 2 + oath.SHA1.Size())
 	defer data.Wipe()
 	challenge := newChallenge()
-	b := append(data.Bytes()[:0], tagKey, 1+keyLen, byte(oath.TOTP)|byte(oath.SHA1))
+	b := append(data.Bytes()[:0], tagKey, 1+keyLen, kind)
 	b = append(b, key.Bytes()...)
 	b = tlv.Append(b, tagChallenge, challenge...)
 	b = tlv.Append(b, tagResponse, mac(key, challenge)...)

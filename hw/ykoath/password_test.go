@@ -154,6 +154,25 @@ func TestSetCode(t *testing.T) {
 	}
 }
 
+// TestSetCodeByTheAlgorithmAlone: there are applets that refuse the type in the first byte of the key.
+func TestSetCodeByTheAlgorithmAlone(t *testing.T) {
+	key := foobar(t)
+	defer key.Wipe()
+	session, _ := begin(t, yk5,
+		step{command: "00030000 33 7311 21 *", answer: "6a80"},
+		step{command: "00030000 33 7311 01 df02f66a77d85bd87e37bd4c88b3306c 7408 *", answer: "9000"},
+		step{command: selectCommand, answer: locked},
+		step{command: validateCommand, reply: prove(key)},
+	)
+	if err := session.SetCode(key); err != nil {
+		t.Error(err)
+	}
+	session, _ = begin(t, yk5, step{command: "0003*", answer: "6a80"}, step{command: "0003*", answer: "6a80"})
+	if err := session.SetCode(key); !errors.Is(err, ykoath.ErrRejected) {
+		t.Errorf("a password that is refused: %v", err)
+	}
+}
+
 func TestSetCodeIsProved(t *testing.T) {
 	key := foobar(t)
 	defer key.Wipe()
