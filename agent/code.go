@@ -26,6 +26,9 @@ func (a *Agent) Code(ctx context.Context, who Caller, r api.CodeRequest) (api.Co
 		return api.Code{}, err
 	}
 	acc, err := a.findFresh(ctx, r.Account)
+	if r.Key != "" && api.CodeOf(err) == api.CodeAmbiguous {
+		acc, err = a.view.Load().findOn(r.Account, r.Key)
+	}
 	if err != nil {
 		return api.Code{}, err
 	}

@@ -157,14 +157,30 @@ func (v *view) findAccount(selector string) (*accountView, error) {
 	if acc := v.accounts[selector]; acc != nil {
 		return acc, nil
 	}
+	return one(selector, v.matching(selector))
+}
+
+// findOn is findAccount for one of several accounts, of which a key holds only one.
+func (v *view) findOn(selector, key string) (*accountView, error) {
+	k, err := v.findKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return one(selector, rather(v.matching(selector), func(acc *accountView) bool {
+		return slices.ContainsFunc(acc.sources, func(s source) bool { return s.Key == k.ID && s.State != api.CopyMissing })
+	}))
+}
+
+// matching lists the accounts that a name may mean.
+func (v *view) matching(selector string) []*accountView {
 	if selector == "" {
-		return one(selector, nil)
+		return nil
 	}
 	if hits := v.exactly(selector); len(hits) > 0 {
-		return one(selector, hits)
+		return hits
 	}
 	part := strings.ToLower(selector)
-	return one(selector, those(v.accountList, func(acc *accountView) bool { return strings.Contains(acc.folded, part) }))
+	return those(v.accountList, func(acc *accountView) bool { return strings.Contains(acc.folded, part) })
 }
 
 // those lists the accounts that match.

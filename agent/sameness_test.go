@@ -74,6 +74,13 @@ func TestOneNameAndTwoSeedsAreTwoAccounts(t *testing.T) {
 	}
 	_, err := r.code(api.CodeRequest{Account: "GitHub:me"})
 	wantCode(t, err, api.CodeAmbiguous)
+	for _, key := range []string{"main", "spare"} { // where the key tells them apart, nobody has to be asked
+		if code := r.mustCode(api.CodeRequest{Account: "GitHub:me", Key: key}); code.KeyLabel != key {
+			t.Errorf("%+v", code)
+		}
+	}
+	_, err = r.code(api.CodeRequest{Account: "GitHub:me", Key: "nobody"})
+	wantCode(t, err, api.CodeNotFound)
 
 	_, err = r.Verify(t.Context(), tester, api.VerifyRequest{Current: "spare"}, r.step)
 	wantCode(t, err, api.CodeBadRequest)
