@@ -174,8 +174,8 @@ func (s *suite) testNames() {
 	})
 }
 
-// testHOTP checks that codes come one after the other, in one session and over several. Some keys begin with the
-// code after the counter's (CanoKey).
+// testHOTP checks that codes come one after the other, in one session and over several. Some keys cannot begin at 0
+// (CanoKey).
 func (s *suite) testHOTP() {
 	a := oath.Account{Name: "counter", Type: oath.HOTP, Algorithm: oath.SHA1, Digits: 6}
 	for _, start := range []uint32{0, 1, 0x01020304} {
@@ -190,7 +190,7 @@ func (s *suite) testHOTP() {
 					response, err := o.CalculateTruncated(a.ID(), nil)
 					s.must(err)
 					got := a.Code(response.Truncated)
-					if next == uint64(start) && got == code(next+1) {
+					if next == 0 && got == code(1) {
 						next++
 					}
 					if got != code(next) {

@@ -60,7 +60,7 @@ type Put struct {
 	Seed *oath.Secret
 	// Touch: each code needs a touch.
 	Touch bool
-	// Counter is where an HOTP credential begins.
+	// Counter is where an HOTP credential begins; at 1 in place of 0 on a key that counts first.
 	Counter uint32
 }
 
@@ -79,6 +79,9 @@ func (s *Session) Put(p Put) error {
 func (s *Session) put(p Put) error {
 	if err := s.checkPut(p); err != nil {
 		return err
+	}
+	if s.info.Features().CountsFirst && p.Counter > 0 {
+		p.Counter--
 	}
 	data := p.encode()
 	defer data.Wipe()

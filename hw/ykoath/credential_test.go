@@ -54,6 +54,18 @@ func TestPutBytes(t *testing.T) {
 	}
 }
 
+// TestPutOnAKeyThatCountsFirst: the first code is that of the counter, as on other keys, but for a counter of 0.
+func TestPutOnAKeyThatCountsFirst(t *testing.T) {
+	const put = "7103 626f62 7316 1106 3132333435363738393031323334353637383930"
+	for counter, want := range map[uint32]string{0: "1d" + put, 1: "1d" + put, 2: "23" + put + "7a0400000001"} {
+		session, _ := begin(t, cano, step{command: "00010000" + want + "00", answer: "9000"})
+		a := oath.Account{Name: "bob", Type: oath.HOTP, Algorithm: oath.SHA1, Digits: 6}
+		if err := session.Put(ykoath.Put{Account: a, Seed: seed(rfcSeed), Counter: counter}); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func appendHex(b []byte) []byte {
 	const digits = "0123456789abcdef"
 	var out []byte

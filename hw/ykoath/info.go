@@ -103,6 +103,8 @@ type Features struct {
 	TruncatedOnly bool
 	// PrefixOverwrites: a PUT overwrites an existing credential if the new id is a prefix of the old one.
 	PrefixOverwrites bool
+	// CountsFirst: an HOTP counter goes up before a code is computed, not after it.
+	CountsFirst bool
 	// Capacity is the number of credentials that fit; 0 if it is not known or depends on their sizes.
 	Capacity int
 }
@@ -119,6 +121,7 @@ func (i Info) Features() Features {
 		SHA512:           v.AtLeast(4, 3, 1) && !v.between(Version{4, 4, 0}, Version{4, 5, 0}),
 		Rename:           v.AtLeast(5, 3, 1),
 		PrefixOverwrites: v.between(Version{4, 0, 0}, Version{4, 3, 5}),
+		CountsFirst:      v == canokey, // canokey-core, oath.c, oath_calculate
 		Capacity:         i.capacity(),
 	}
 }

@@ -27,7 +27,7 @@ func TestInfo(t *testing.T) {
 		"ykneo":     {"7903010002 7108 0011223344556677 9000", "YubiKey NEO", "1.0.2", ykoath.Features{}},
 		"Nitrokey":  {nitrokey, "Nitrokey 3", "4.11.0", ykoath.Features{Touch: true, TruncatedOnly: true}},
 		"old Nitro": {"7903040a00 7108 0011223344556677 9000", "Nitrokey 3", "4.10.0", ykoath.Features{Touch: true, TruncatedOnly: true}},
-		"CanoKey":   {cano, "CanoKey", "6.0.0", ykoath.Features{Touch: true, SHA512: true, Rename: true, Capacity: 100}},
+		"CanoKey":   {cano, "CanoKey", "6.0.0", ykoath.Features{Touch: true, SHA512: true, Rename: true, CountsFirst: true, Capacity: 100}},
 		"pico-fido": {pico, "pico-fido", "8.0.0", ykoath.Features{Touch: true, SHA512: true, Rename: true}},
 		"pico PIN":  {"7903080000 7108 0011223344556677 820103 9000", "pico-fido", "8.0.0", ykoath.Features{Touch: true, SHA512: true, Rename: true}},
 		"silent":    {"7108 0011223344556677 9000", "OATH key", "0.0.0", ykoath.Features{}},
