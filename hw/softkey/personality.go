@@ -154,7 +154,8 @@ var personalities = []personality{
 		version: [3]byte{8, 0, 0}, extended: true, chunking: chunkNever, getResponse: true,
 		mgmt:     &deviceInfo{supported: 0x0223, enabled: 0x0020, formFactor: 0x01, plainName: true},
 		capacity: 130, full: hw.StatusWrongLength,
-		sha512: true, touch: true, rename: true, reset: true, calculateAll: true, password: true,
+		// No touch: the property has no length, and its parser wants one (pico-keys-sdk, src/tlv.c).
+		sha512: true, rename: true, reset: true, calculateAll: true, password: true,
 		overwrites: true, renameOverwrites: true, looseNames: true,
 		notFound: hw.StatusDataInvalid, badAlgorithm: hw.StatusWrongData, minKey: 1,
 		ignoresProperty: true,

@@ -116,7 +116,8 @@ func (i Info) Features() Features {
 		return Features{Touch: true, TruncatedOnly: true}
 	}
 	return Features{
-		Touch: v.AtLeast(4, 2, 6),
+		// pico-fido takes the property and forgets it: its parser wants a length (pico-keys-sdk, tlv.c).
+		Touch: v.AtLeast(4, 2, 6) && v != picoFIDO,
 		// 4.4 is the YubiKey 4 FIPS, which has no SHA-512.
 		SHA512:           v.AtLeast(4, 3, 1) && !v.between(Version{4, 4, 0}, Version{4, 5, 0}),
 		Rename:           v.AtLeast(5, 3, 1),
