@@ -300,6 +300,7 @@ func TestKeysThatCannotTakeIt(t *testing.T) {
 		"SHA-512 on a NEO":      {"neo", with(first, func(a *api.NewAccount) { a.Algorithm = "SHA512" }), api.CodeNotSupported},
 		"SHA-512 on a Nitrokey": {"nitrokey-3", with(first, func(a *api.NewAccount) { a.Algorithm = "SHA512" }), api.CodeNotSupported},
 		"touch on a NEO":        {"neo", touched(first), api.CodeNotSupported},
+		"touch on a pico-fido":  {"pico-fido", touched(first), api.CodeNotSupported},
 		"a prefix on 4.3":       {"yubikey-4.3", totp("Git", "me"), api.CodeExists},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -318,6 +319,24 @@ func TestKeysThatCannotTakeIt(t *testing.T) {
 				t.Errorf("%d lines were written", n-before)
 			}
 		})
+	}
+}
+
+// A key whose version promises touch takes the account, but would give its codes to anybody.
+func TestKeyThatForgetsTheTouch(t *testing.T) {
+	k := newKey(t, softkey.Options{ForgetsTouch: true})
+	r := newRig(t)
+	r.adoptNew(k, "main")
+	report, err := r.add(api.AddRequest{Accounts: []api.NewAccount{touched(first), second}, To: []string{"main"}})
+	if err != nil || report.Complete {
+		t.Fatalf("%v, %+v", err, report)
+	}
+	wantOutcome(t, report, "GitHub:me on main", api.CopyMissing, api.CodeNotSupported)
+	if got := (program{t: t, k: k}).ids(); len(got) != 1 || got[0] == "GitHub:me" {
+		t.Errorf("on the key: %q", got)
+	}
+	if n := r.Status().OpenIntents; n != 0 {
+		t.Errorf("%d intents are open", n)
 	}
 }
 

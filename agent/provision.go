@@ -275,6 +275,9 @@ func (p *provision) writeItem(v *visit, it *item) attempt {
 		return attempt{it: it, open: fatal(err), err: err}
 	}
 	v.added(it.entry())
+	if err := p.keepsTouch(v, it); err != nil {
+		return p.takeBack(v, it, err)
+	}
 	p.say(api.StepWritten, v.key, it)
 	state, err := p.prove(v, it)
 	if api.CodeOf(err) == api.CodeProofFailed {
@@ -285,6 +288,25 @@ func (p *provision) writeItem(v *visit, it *item) attempt {
 
 func (it *item) entry() ykoath.Entry {
 	return ykoath.Entry{ID: it.account.ID(), Type: it.account.Type, Algorithm: it.account.Algorithm}
+}
+
+// keepsTouch sees that a credential that is to want a touch does: there are applets that take that word and forget it,
+// as pico-fido. CALCULATE ALL shows it; a key that has no such command, or refuses it, is believed.
+func (p *provision) keepsTouch(v *visit, it *item) error {
+	if !it.touch || it.account.Type == oath.HOTP {
+		return nil
+	}
+	answers, err := v.CalculateAllTruncated(p.a.yardstick().challenge(0))
+	if err != nil {
+		return nil // if it is more than that, the proof will say so
+	}
+	for _, answer := range answers {
+		if answer.ID == it.account.ID() && !answer.Touch {
+			return refuse(api.CodeNotSupported, "add it without --touch, or name another key with --to",
+				"cannot write %s to %s: the key took the account, but will not want a touch for its codes", it.account.Label(), p.a.keyLabel(v.key))
+		}
+	}
+	return nil
 }
 
 // takeBack deletes what this transaction itself wrote to a free name and what then answered wrong.

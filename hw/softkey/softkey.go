@@ -28,6 +28,9 @@ type Options struct {
 	// HideSerial keeps the serial number out of what the Management applet tells, as an owner can
 	// configure it; Key.Serial still knows it.
 	HideSerial bool
+	// ForgetsTouch is a key that takes the word that an account wants a touch, and forgets it: an applet whose
+	// version promises more than it does.
+	ForgetsTouch bool
 	// Contactless makes it a key on an NFC reader: short APDUs only, and the ATR of such a reader, where
 	// the make has NFC.
 	Contactless bool
@@ -54,6 +57,11 @@ func build(o Options, s *state, save func(state) error) (*Key, error) {
 	p, err := lookupPersonality(o.Personality)
 	if err != nil {
 		return nil, err
+	}
+	if o.ForgetsTouch {
+		forgetful := *p
+		forgetful.touch = false
+		p = &forgetful
 	}
 	profile, err := lookupProfile(o.Profile)
 	if err != nil {
