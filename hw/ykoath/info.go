@@ -90,8 +90,8 @@ func (i Info) Vendor() string {
 	return "OATH key"
 }
 
-// Features is what a key can do, as far as its version tells. The key has the last word: what it refuses
-// is ErrNotSupported, whatever stands here.
+// Features is what a key can do, as far as its version tells; one that tells none is tried. The key has the last word:
+// what it refuses is ErrNotSupported, whatever stands here.
 type Features struct {
 	// Touch: a credential may ask for a touch.
 	Touch bool
@@ -115,12 +115,13 @@ func (i Info) Features() Features {
 	if i.nitrokey {
 		return Features{Touch: true, TruncatedOnly: true}
 	}
+	untold := v == Version{} // as of a CanoKey that somebody built without a release's number
 	return Features{
 		// pico-fido takes the property and forgets it: its parser wants a length (pico-keys-sdk, tlv.c).
-		Touch: v.AtLeast(4, 2, 6) && v != picoFIDO,
+		Touch: untold || v.AtLeast(4, 2, 6) && v != picoFIDO,
 		// 4.4 is the YubiKey 4 FIPS, which has no SHA-512.
-		SHA512:           v.AtLeast(4, 3, 1) && !v.between(Version{4, 4, 0}, Version{4, 5, 0}),
-		Rename:           v.AtLeast(5, 3, 1),
+		SHA512:           untold || v.AtLeast(4, 3, 1) && !v.between(Version{4, 4, 0}, Version{4, 5, 0}),
+		Rename:           untold || v.AtLeast(5, 3, 1),
 		PrefixOverwrites: v.between(Version{4, 0, 0}, Version{4, 3, 5}),
 		CountsFirst:      v == canokey, // canokey-core, oath.c, oath_calculate
 		Capacity:         i.capacity(),
@@ -163,7 +164,7 @@ func parseSelect(answer []byte) (Info, error) {
 	return info, nil
 }
 
-// version returns the zero version for an applet that does not say, or not in three numbers: nothing is expected of it then.
+// version returns the zero version for an applet that does not say, or not in three numbers.
 func version(list []tlv.TLV) Version {
 	v, _ := tlv.Find(list, tagVersion)
 	if len(v) != 3 {

@@ -30,8 +30,8 @@ func TestInfo(t *testing.T) {
 		"CanoKey":   {cano, "CanoKey", "6.0.0", ykoath.Features{Touch: true, SHA512: true, Rename: true, CountsFirst: true, Capacity: 100}},
 		"pico-fido": {pico, "pico-fido", "8.0.0", ykoath.Features{SHA512: true, Rename: true}},
 		"pico PIN":  {"7903080000 7108 0011223344556677 820103 9000", "pico-fido", "8.0.0", ykoath.Features{SHA512: true, Rename: true}},
-		"silent":    {"7108 0011223344556677 9000", "OATH key", "0.0.0", ykoath.Features{}},
-		"odd":       {"79020504 7108 0011223344556677 9000", "OATH key", "0.0.0", ykoath.Features{}},
+		"silent":    {"7108 0011223344556677 9000", "OATH key", "0.0.0", ykoath.Features{Touch: true, SHA512: true, Rename: true}},
+		"odd":       {"79020504 7108 0011223344556677 9000", "OATH key", "0.0.0", ykoath.Features{Touch: true, SHA512: true, Rename: true}},
 		"unheard":   {"790309 0102 990100 7108 0011223344556677 9000", "OATH key", "9.1.2", ykoath.Features{Touch: true, SHA512: true, Rename: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
