@@ -162,10 +162,12 @@ func TestCodesDoorIsShut(t *testing.T) {
 	if o.Soft.List()[0].Plugged != true {
 		t.Error("a soft key was pulled")
 	}
-	for _, unknown := range []string{"GET /", "GET /v1", "GET /v2/accounts", "DELETE /v1/code", "POST /v1/status", "PUT /v1/accounts"} {
+	for unknown, want := range map[string]int{
+		"GET /": 404, "GET /v1": 404, "GET /v2/accounts": 404, "DELETE /v1/code": 405, "POST /v1/status": 405, "PUT /v1/accounts": 405,
+	} {
 		method, path, _ := strings.Cut(unknown, " ")
-		if status, body := d.do(method, path, nil); status != 404 {
-			t.Errorf("%s: %d %s", unknown, status, body)
+		if status, body := d.do(method, path, nil); status != want {
+			t.Errorf("%s: %d %s, and not %d", unknown, status, body, want)
 		}
 	}
 	open := []string{}

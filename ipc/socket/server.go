@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/url"
 	"path"
 	"slices"
 	"strings"
@@ -187,19 +188,28 @@ func forbidden(format string, args ...any) *api.Error {
 	return &api.Error{Code: api.CodeForbidden, Message: "cannot answer: " + fmt.Sprintf(format, args...)}
 }
 
-// unknown answers what is not a route, naming the methods of those that are.
-func (s *Server) unknown(_ http.ResponseWriter, r *http.Request) error {
+// unknown answers what is not a route: 405 if the path is one with other methods, which it names; else 404.
+func (s *Server) unknown(w http.ResponseWriter, r *http.Request) error {
 	err := &api.Error{Code: api.CodeNotFound, Message: fmt.Sprintf("cannot find %s %q", r.Method, r.URL.Path)}
+	methods := s.methods(r.URL)
+	if methods == "" {
+		return err
+	}
+	err.Hint = "this route takes " + methods
+	w.Header().Set("Allow", methods)
+	writeJSON(w, http.StatusMethodNotAllowed, api.ErrorBody{Error: err})
+	return nil
+}
+
+// methods lists what a path takes, for people and for the header Allow.
+func (s *Server) methods(path *url.URL) string {
 	var methods []string
-	for _, m := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
-		if _, pattern := s.mux.Handler(&http.Request{Method: m, URL: r.URL}); pattern != "/" {
+	for _, m := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		if _, pattern := s.mux.Handler(&http.Request{Method: m, URL: path}); pattern != "/" {
 			methods = append(methods, m)
 		}
 	}
-	if methods != nil {
-		err.Hint = "this route takes " + strings.Join(methods, ", ")
-	}
-	return err
+	return strings.Join(methods, ", ")
 }
 
 // wireError returns the *api.Error in err's chain, or makes one of it.

@@ -1,6 +1,7 @@
 package socket
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
 	"go/ast"
@@ -44,7 +45,7 @@ func TestGuards(t *testing.T) {
 		{"a port", "GET", "/v1/hello", []string{"Host", "localhost:80"}, 403, api.CodeForbidden},
 		{"the guards come before the route", "GET", "/nowhere", []string{"Origin", "x"}, 403, api.CodeForbidden},
 		{"no such route", "GET", "/v1/nowhere", nil, 404, api.CodeNotFound},
-		{"no such method", "PUT", "/v1/hello", nil, 404, api.CodeNotFound},
+		{"no such method", "PUT", "/v1/hello", nil, 405, api.CodeNotFound},
 		{"an unclean path", "GET", "/v1//hello", nil, 404, api.CodeNotFound},
 		{"dots", "GET", "/v1/../v1/hello", nil, 404, api.CodeNotFound},
 		{"a form", "POST", "/v1/echo", []string{"Content-Type", "application/x-www-form-urlencoded"}, 400, api.CodeBadRequest},
@@ -67,6 +68,26 @@ func TestGuards(t *testing.T) {
 				t.Errorf("got %s, want the code %s", answer, test.code)
 			}
 		})
+	}
+}
+
+func TestAllow(t *testing.T) {
+	d := start(t, hello, echo)
+	for request, want := range map[string]string{
+		"PUT /v1/hello": "GET, HEAD", "OPTIONS /v1/hello": "GET, HEAD", "GET /v1/echo": "POST", "HEAD /v1/echo": "POST",
+		"PUT /v1/nowhere": "", "OPTIONS /": "",
+	} {
+		c := d.dial()
+		fmt.Fprint(c, request+" HTTP/1.1\r\nHost: oathd\r\nConnection: close\r\n\r\n")
+		answer, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		status := map[bool]int{true: 404, false: 405}[want == ""]
+		if got := answer.Header.Get("Allow"); got != want || answer.StatusCode != status {
+			t.Errorf("%s: %s, which allows %q, and not %d and %q", request, answer.Status, got, status, want)
+		}
 	}
 }
 
@@ -96,7 +117,7 @@ func TestWithoutHost(t *testing.T) {
 func TestUnknownMethodNamesKnownOnes(t *testing.T) {
 	d := start(t, hello)
 	_, body := d.do("DELETE", "/v1/hello", nil)
-	if hint := refusal(t, body).Hint; hint != "this route takes GET" {
+	if hint := refusal(t, body).Hint; hint != "this route takes GET, HEAD" {
 		t.Errorf("hint %q", hint)
 	}
 	if hint := func() string { _, b := d.do("GET", "/v1/nowhere", nil); return refusal(t, b).Hint }(); hint != "" {
