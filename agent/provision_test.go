@@ -259,7 +259,7 @@ func TestFaultsWhileWriting(t *testing.T) {
 		"reset again and again":       {softkey.Fault{Kind: softkey.FaultReset, INS: calculate, Times: softkey.Always}, api.CopyPending, api.CodeKeyRemoved, []string{"GitHub:me"}, 1, false},
 		"pulled, and nobody waits":    {softkey.Fault{Kind: softkey.FaultPulled, INS: put}, api.CopyPending, api.CodeKeyRemoved, nil, 1, false},
 		"LIST refused":                {softkey.Fault{Kind: softkey.FaultStatus, INS: 0xa1, Status: hw.StatusMemory}, api.CopyPending, api.CodeCardError, nil, 1, true},
-		"SELECT refused":              {softkey.Fault{Kind: softkey.FaultStatus, Status: hw.StatusFileNotFound}, api.CopyPending, api.CodeNotSupported, nil, 1, true},
+		"SELECT refused":              {softkey.Fault{Kind: softkey.FaultStatus, Status: hw.StatusFileNotFound, Times: 2}, api.CopyPending, api.CodeNotSupported, nil, 1, true}, // by the short AID and by the whole one
 		"wrong, and cannot be undone": {softkey.Fault{Kind: softkey.FaultAnswer, INS: calculate, Answer: wrong}, api.CopyPending, api.CodeCardError, []string{"GitHub:me"}, 1, true},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,7 +42,11 @@ const (
 	SoftMarker = "oathd soft key"
 )
 
-var aidOATH = []byte{0xa0, 0x00, 0x00, 0x05, 0x27, 0x21, 0x01}
+// aidOATH is what most clients select; the whole AID has a byte more, which yubikit-android and YKOATH's examples send.
+var (
+	aidOATH      = []byte{0xa0, 0x00, 0x00, 0x05, 0x27, 0x21, 0x01}
+	aidOATHWhole = append(aidOATH[:len(aidOATH):len(aidOATH)], 0x01)
+)
 
 // oathApplet is the OATH applet.
 type oathApplet struct {

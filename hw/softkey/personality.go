@@ -209,7 +209,7 @@ func (p *personality) applications(k *Key) []*application {
 		more = insGetResponse
 	}
 	list := []*application{{
-		aid: aidOATH, more: more,
+		aid: aidOATHWhole, more: more,
 		applet: &oathApplet{p: p, state: k.state, serial: serial, random: k.options.Random},
 	}}
 	var formFactor byte

@@ -79,6 +79,22 @@ func TestSelect(t *testing.T) {
 }
 
 // TestCapacity fills each key with the longest names, until it is full.
+// Clients select by seven bytes, by all eight (yubikit-android), or by fewer.
+func TestSelectByPartsOfAID(t *testing.T) {
+	for _, name := range Personalities() {
+		t.Run(name, func(t *testing.T) {
+			_, c := open(t, Options{Personality: name})
+			for n := minAID; n <= len(aidOATHWhole); n++ {
+				if b := c.ok(c.send(insSelect, p1SelectByName, 0, aidOATHWhole[:n]...)); !hasTag(b, tagVersion) {
+					t.Errorf("%d bytes of the AID: %x", n, b)
+				}
+			}
+			c.want(c.send(insSelect, p1SelectByName, 0, append(bytes.Clone(aidOATHWhole), 1)...), hw.StatusFileNotFound)
+			c.want(c.send(insSelect, p1SelectByName, 0, append(bytes.Clone(aidOATH), 2)...), hw.StatusFileNotFound)
+		})
+	}
+}
+
 func TestCapacity(t *testing.T) {
 	tests := map[string]struct {
 		n    int
