@@ -146,7 +146,10 @@ func TestYkman(t *testing.T) {
 		key  softkey.Options
 		run  func(*seat)
 	}{
-		{"info", softkey.Options{Personality: "yubikey-5.7", Serial: 5701234}, ykmanInfo},
+		{"info", softkey.Options{Personality: "yubikey-5.7", Serial: 5701234}, func(s *seat) {
+			ykmanInfo(s)
+			ykmanConfigures(s)
+		}},
 		{"writes and we read", softkey.Options{Personality: "yubikey-5.7"}, ykmanWrites},
 		{"reads what we write", softkey.Options{Personality: "yubikey-5.4"}, ykmanReads},
 		{"takes URIs", softkey.Options{Personality: "yubikey-5.7"}, ykmanURIs},
@@ -224,6 +227,27 @@ func ykmanInfo(s *seat) {
 			s.Errorf("oath info lacks %q:\n%s", want, info)
 		}
 	}
+}
+
+// ykmanConfigures switches OATH off and on again, and locks the configuration in between.
+func ykmanConfigures(s *seat) {
+	const code = "0102030405060708090a0b0c0d0e0f10"
+	s.ours(func(o *ykoath.Session) { s.must(s.put(o, credentials[0])) })
+	s.ykman.Run("config", "usb", "--force", "--disable", "OATH")
+	s.ykman.Run("config", "set-lock-code", "--new-lock-code", code)
+	if err := s.bay(selectOATH); !errors.Is(err, ykoath.ErrNoApplet) {
+		s.Errorf("where OATH is disabled: %v", err)
+	}
+	s.refuses("", "oath", "info")
+	s.refuses("", "config", "usb", "--force", "--enable", "OATH")
+	s.ykman.Run("config", "usb", "--force", "--enable", "OATH", "--lock-code", code)
+	s.ykman.Run("config", "set-lock-code", "--lock-code", code, "--clear")
+	s.lists(credentials[0].ID())
+}
+
+func selectOATH(card hw.Card) error {
+	_, err := ykoath.Select(card)
+	return err
 }
 
 func ykmanWrites(s *seat) {

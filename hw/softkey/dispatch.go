@@ -23,9 +23,11 @@ type leaver interface{ leave() }
 
 // application is an applet as it is installed on a key.
 type application struct {
-	aid    []byte
-	more   byte // the instruction that fetches the rest of an answer
-	opened bool // selected since the key got power
+	aid  []byte
+	more byte // the instruction that fetches the rest of an answer
+	// capability is the bit that enables it in the key's configuration; 0 if nothing can disable it.
+	capability uint16
+	opened     bool // selected since the key got power
 	applet
 }
 
@@ -86,7 +88,7 @@ func (k *Key) selectApplet(c command) []byte {
 	i := slices.IndexFunc(k.apps, func(a *application) bool {
 		return len(c.data) >= minAID && bytes.HasPrefix(a.aid, c.data)
 	})
-	if i < 0 || c.p2 != 0 {
+	if i < 0 || c.p2 != 0 || !k.enabled(k.apps[i]) {
 		return reply(nil, hw.StatusFileNotFound)
 	}
 	a := k.apps[i]

@@ -10,9 +10,10 @@ import (
 
 var aidManagement = []byte{0xa0, 0x00, 0x00, 0x05, 0x27, 0x47, 0x11, 0x17}
 
-// The tags of READ CONFIG (yubikit/management.py).
+// The tags of READ CONFIG and WRITE CONFIG (yubikit/management.py).
 const (
-	insReadConfig = 0x1d
+	insWriteConfig = 0x1c
+	insReadConfig  = 0x1d
 
 	tagUSBSupported  = 0x01
 	tagDeviceSerial  = 0x02
@@ -23,9 +24,11 @@ const (
 	tagAnswerTimeout = 0x07
 	tagDeviceFlags   = 0x08
 	tagConfigLock    = 0x0a
+	tagUnlock        = 0x0b
+	tagReboot        = 0x0c
 	tagNFCSupported  = 0x0d
 	tagNFCEnabled    = 0x0e
-	tagNFCRestricted = 0x0f
+	tagIAPDetection  = 0x0f
 	tagMoreData      = 0x10
 	tagPartNumber    = 0x13
 )
@@ -36,14 +39,15 @@ type deviceInfo struct {
 	supported, enabled uint16
 	formFactor         byte
 	nfc                bool
-	oneByte            bool // YubiKey 4: capabilities in one byte
+	oneByte            bool // YubiKey 4: capabilities in one byte, and nothing to configure
 	pages              bool // 5.7: more data on a second page
 	plainName          bool // pico-fido: SELECT answers the bare version
 }
 
-// mgmtApplet is the Management applet: it only tells, nothing can be configured through it.
+// mgmtApplet is the Management applet.
 type mgmtApplet struct {
 	info    *deviceInfo
+	state   *state
 	version [3]byte
 	serial  uint32 // 0: hidden
 }
@@ -60,9 +64,16 @@ func (a *mgmtApplet) open(bool) []byte {
 }
 
 func (a *mgmtApplet) execute(c command) effect {
-	if c.ins != insReadConfig {
-		return fail(hw.StatusInsUnknown)
+	switch {
+	case c.ins == insReadConfig:
+		return a.readConfig(c)
+	case c.ins == insWriteConfig && !a.info.oneByte:
+		return a.writeConfig(c)
 	}
+	return fail(hw.StatusInsUnknown)
+}
+
+func (a *mgmtApplet) readConfig(c command) effect {
 	var page []byte
 	switch {
 	case c.p1 == 0:
@@ -76,8 +87,9 @@ func (a *mgmtApplet) execute(c command) effect {
 }
 
 func (a *mgmtApplet) firstPage() []byte {
+	config := a.state.configOf(a.info)
 	b := tlv.Append(nil, tagUSBSupported, a.capabilities(a.info.supported)...)
-	b = tlv.Append(b, tagUSBEnabled, a.capabilities(a.info.enabled)...)
+	b = tlv.Append(b, tagUSBEnabled, a.capabilities(config.USB)...)
 	if a.serial != 0 {
 		b = tlv.Append(b, tagDeviceSerial, binary.BigEndian.AppendUint32(nil, a.serial)...)
 	}
@@ -86,15 +98,15 @@ func (a *mgmtApplet) firstPage() []byte {
 	}
 	b = tlv.Append(b, tagFormFactor, a.info.formFactor)
 	b = tlv.Append(b, tagFirmware, a.version[:]...)
-	b = tlv.Append(b, tagEjectTimeout, 0, 0)
-	b = tlv.Append(b, tagAnswerTimeout, 15)
-	b = tlv.Append(b, tagDeviceFlags, 0)
+	b = tlv.Append(b, tagEjectTimeout, binary.BigEndian.AppendUint16(nil, config.Eject)...)
+	b = tlv.Append(b, tagAnswerTimeout, config.Answer)
+	b = tlv.Append(b, tagDeviceFlags, config.Flags)
 	if a.info.nfc {
 		b = tlv.Append(b, tagNFCSupported, a.capabilities(a.info.supported)...)
-		b = tlv.Append(b, tagNFCEnabled, a.capabilities(a.info.enabled)...)
+		b = tlv.Append(b, tagNFCEnabled, a.capabilities(config.NFC)...)
 	}
-	b = tlv.Append(b, tagConfigLock, 0)
-	b = tlv.Append(b, tagNFCRestricted, 0)
+	b = tlv.Append(b, tagConfigLock, flag(config.Lock != nil))
+	b = tlv.Append(b, tagIAPDetection, 0)
 	if a.info.pages {
 		b = tlv.Append(b, tagMoreData, 1)
 	}

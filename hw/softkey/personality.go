@@ -209,7 +209,7 @@ func (p *personality) applications(k *Key) []*application {
 		more = insGetResponse
 	}
 	list := []*application{{
-		aid: aidOATHWhole, more: more,
+		aid: aidOATHWhole, more: more, capability: capabilityOATH,
 		applet: &oathApplet{p: p, state: k.state, serial: serial, random: k.options.Random},
 	}}
 	var formFactor byte
@@ -217,14 +217,14 @@ func (p *personality) applications(k *Key) []*application {
 		formFactor = p.mgmt.formFactor
 		list = append(list, &application{
 			aid: aidManagement, more: insGetResponse,
-			applet: &mgmtApplet{info: p.mgmt, version: p.version, serial: serial},
+			applet: &mgmtApplet{info: p.mgmt, state: k.state, version: p.version, serial: serial},
 		})
 	}
 	if p.piv == (firmware{}) {
 		return list
 	}
 	return append(list, &application{
-		aid: aidPIV, more: insGetResponse,
+		aid: aidPIV, more: insGetResponse, capability: capabilityPIV,
 		applet: &pivApplet{version: p.piv, state: k.state, serial: serial, formFactor: formFactor},
 	})
 }

@@ -456,7 +456,6 @@ func TestManagement(t *testing.T) {
 				t.Errorf("\n got %s\nwant %s", got, tt.page)
 			}
 			c.want(c.send(insReadConfig, 1, 0), hw.StatusWrongParams)
-			c.want(c.send(0x1c, 0, 0), hw.StatusInsUnknown) // nothing can be configured
 			if k.Serial() != tt.options.Serial {
 				t.Errorf("serial %d", k.Serial())
 			}

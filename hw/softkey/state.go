@@ -18,6 +18,8 @@ type state struct {
 	Credentials []*credential `json:"credentials,omitempty"`
 	// PIV is the PIV applet's part; nil before its first use.
 	PIV *pivState `json:"piv,omitempty"`
+	// Config is what the Management applet was told; nil if nothing.
+	Config *mgmtConfig `json:"config,omitempty"`
 }
 
 // credential is one account on the key.
