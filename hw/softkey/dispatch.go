@@ -21,6 +21,9 @@ type applet interface {
 // leaver is an applet that wants to know when another one is selected.
 type leaver interface{ leave() }
 
+// marker is an applet that says that the key is a soft one.
+type marker interface{ mark() []byte }
+
 // application is an applet as it is installed on a key.
 type application struct {
 	aid  []byte
@@ -98,6 +101,9 @@ func (k *Key) selectApplet(c command) []byte {
 		}
 	}
 	answer := a.open(!a.opened)
+	if m, ok := a.applet.(marker); ok && c.le > 0 {
+		answer = append(answer, m.mark()...)
+	}
 	a.opened = true
 	k.selected, k.pending = a, nil
 	return reply(answer, hw.StatusOK)

@@ -36,7 +36,8 @@ const (
 	tagTouch     = 0x7c
 	tagSerial    = 0x8f // Nitrokey trussed-secrets-app, src/authenticator.rs
 
-	// TagSoft marks a soft key in the answer to SELECT. Other programs skip tags that they do not know.
+	// TagSoft marks a soft key in the answer to a SELECT with Le. Most programs skip tags that they do not know; one
+	// that does not, OpenConnect, sends no Le.
 	TagSoft = 0x8e
 	// SoftMarker is the value of TagSoft.
 	SoftMarker = "oathd soft key"
@@ -76,8 +77,11 @@ func (a *oathApplet) open(fresh bool) []byte {
 	if a.p.showsSerial {
 		b = tlv.Append(b, tagSerial, binary.BigEndian.AppendUint32(nil, a.serial)...)
 	}
-	return tlv.Append(b, TagSoft, []byte(SoftMarker)...)
+	return b
 }
+
+// mark is what the answer to a SELECT that asks for one has at its end.
+func (a *oathApplet) mark() []byte { return tlv.Append(nil, TagSoft, []byte(SoftMarker)...) }
 
 // draw returns a new salt or challenge.
 func (a *oathApplet) draw() []byte {

@@ -68,6 +68,10 @@ func TestSelect(t *testing.T) {
 			if got := c.tag(b, TagSoft); string(got) != SoftMarker {
 				t.Errorf("marker %q", got)
 			}
+			c.le = false // OpenConnect takes nothing behind the salt but a challenge
+			if b := c.ok(c.selectOATH()); hasTag(b, TagSoft) {
+				t.Errorf("a marker for a client that names no length: %x", b)
+			}
 			if hasTag(b, tagChallenge) {
 				t.Error("a challenge although no code is set")
 			}
