@@ -18,6 +18,9 @@ func (a *Agent) Restore(ctx context.Context, who Caller, r api.RestoreRequest, s
 	if err := brought(secrets, 1); err != nil {
 		return api.Report{}, err
 	}
+	if _, err := a.currentVault(); err != nil {
+		return api.Report{}, err
+	}
 	a.recheck(ctx)
 	p := &provision{a: a, who: who, verb: "restore", steps: teller{step: step}}
 	targets, err := a.view.Load().named(r.To)

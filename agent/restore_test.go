@@ -13,6 +13,7 @@ import (
 	"github.com/oathd/oathd/hw/softkey"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ledger"
+	"github.com/oathd/oathd/oath"
 )
 
 func TestRestoreToSeveralKeys(t *testing.T) {
@@ -157,6 +158,19 @@ func wrote(k *softkey.Key) bool {
 }
 
 // TestRestoreWhatLacks: where not all fit, those that lack copies come first.
+// Without an escrow nobody is told that it is empty, or what it lacks.
+func TestRestoreWithoutAnEscrow(t *testing.T) {
+	r, _, _ := twoKeys(t)
+	r.mustAddTo(first, "main")
+	for _, accounts := range [][]string{nil, {"GitHub:me"}} {
+		req := api.RestoreRequest{To: []string{"main"}, Accounts: accounts, Opener: api.Opener{By: api.OpenRecovery}}
+		_, err := r.Restore(t.Context(), tester, req, []*oath.Secret{secret("x")}, r.step)
+		if e := wantCode(t, err, api.CodeNoEscrow); !strings.Contains(e.Message, "there is none yet") {
+			t.Error(e)
+		}
+	}
+}
+
 func TestRestoreWhatLacks(t *testing.T) {
 	s := newSafe(t)
 	s.mustAdd(first)
