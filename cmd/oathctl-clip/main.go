@@ -73,17 +73,22 @@ func run(args []string, in io.Reader, out io.Writer) error {
 	if *with != "" {
 		ways = slices.DeleteFunc(slices.Clone(ways), func(t tool) bool { return t.name != *with })
 	}
-	used, err := copyText(text, *until, inOrder(ways))
+	return copyUntil(text, *until, inOrder(ways), out)
+}
+
+// copyUntil copies with the first tool that can, and has a process wait to clear what the tool does not by itself.
+func copyUntil(text []byte, until int64, ways []tool, out io.Writer) error {
+	used, err := copyText(text, until, ways)
 	if err != nil {
 		return err
 	}
 	end := "keeps"
-	if *until > 0 && used.clear != nil {
-		if err := detach(text, "-clear", used.name, "-until", strconv.FormatInt(*until, 10)); err != nil {
+	if until > 0 && used.clear != nil {
+		if err := detach(text, "-clear", used.name, "-until", strconv.FormatInt(until, 10)); err != nil {
 			return fmt.Errorf("copied, but it stays in the clipboard: %w", err)
 		}
 	}
-	if *until > 0 && (used.holds || used.clear != nil) {
+	if until > 0 && (used.holds || used.clear != nil) {
 		end = "clears"
 	}
 	_, err = fmt.Fprintln(out, used.name, end)
