@@ -18,8 +18,9 @@ func TestShellSearch(t *testing.T) {
 	if results := d.types("gi"); len(results) > 0 {
 		t.Errorf("two letters find %q", results)
 	}
-	all := d.types("git")
-	if len(all) != 2 || !strings.HasPrefix(all[0], hub.ID+"@") || !strings.HasPrefix(all[1], lab.ID+"@") {
+	var all []string
+	eventually(t, "both to be found", func() bool { all = d.types("git"); return len(all) == 2 })
+	if !strings.HasPrefix(all[0], hub.ID+"@") || !strings.HasPrefix(all[1], lab.ID+"@") {
 		t.Fatalf("three letters find %q, want %s and %s", all, hub.ID, lab.ID)
 	}
 	var fewer []string
