@@ -141,16 +141,23 @@ func (c raw) expect(codes ...string) {
 func TestCodeHoweverItIsSent(t *testing.T) {
 	o := &oracle{remembers: map[string]*api.Code{"GitHub": {Code: "111111"}, "GitLab": {Code: "222222"}}}
 	d, codes := startCodes(t, o)
-	c := d.raw(t)
 	hub, lab := codeRequest("GitHub"), codeRequest("GitLab", "Accept: text/plain\r\n")
+	// Each has a connection of its own: after an answer by net/http, its watch for the client's leaving may still
+	// take a next request's first byte, and what came in two pieces is not kept.
+	for request, code := range map[string]string{hub: "111111", lab: "222222"} {
+		c := d.raw(t)
+		fmt.Fprint(c, request)
+		c.expect(code)
+	}
+	if len(codes.asked) != 2 {
+		t.Errorf("%d requests are kept, want 2", len(codes.asked))
+	}
+	c := d.raw(t)
 	for range 3 {
 		fmt.Fprint(c, hub)
 		c.expect("111111")
 		fmt.Fprint(c, lab)
 		c.expect("222222")
-	}
-	if len(codes.asked) != 2 {
-		t.Errorf("%d requests are kept, want 2", len(codes.asked))
 	}
 	for i := range hub {
 		fmt.Fprint(c, hub[:i])
