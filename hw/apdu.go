@@ -82,7 +82,7 @@ func (l Link) Exchange(c Command) ([]byte, error) {
 		case more && parts > 1 && len(part) == 0:
 			return nil, fmt.Errorf("%w: a chain that makes no progress", ErrMalformed)
 		case parts > 1 && len(part) == 0 && (counted && status == StatusOK || status == StatusConditions):
-			return nil, fmt.Errorf("%w: %w", ErrMalformed, ErrNoRest)
+			return nil, fmt.Errorf("%w: %w (%v)", ErrMalformed, ErrNoRest, status)
 		case more:
 			counted = n < maxShortData
 			part, status, err = l.next()
