@@ -21,6 +21,8 @@ const (
 	// processors; slack is what the machine may add.
 	slower = 10
 	slack  = 20 * time.Millisecond
+	// tries is how often that is measured until it holds: what else runs on the machine comes and goes, an abuse does not.
+	tries = 5
 
 	// maxGrowth bounds what an abuse may cost in memory, that of the abusers in this process included.
 	maxGrowth = 16 << 20
@@ -41,17 +43,18 @@ func TestAbuse(t *testing.T) {
 			usual, before := v.median(), inUse()
 			v.abusing = make(chan struct{})
 			abuse(v)
-			during, after := v.median(), inUse()
+			limit := slower*usual + slack
+			during, after := v.within(limit), inUse()
 			close(v.abusing)
 			v.abusers.Wait()
 			t.Logf("an answer takes %v, usually %v; memory grew by %d KiB", during, usual, (int64(after)-int64(before))>>10)
-			if during > slower*usual+slack {
+			if during > limit {
 				t.Errorf("an answer takes %v, where %v is usual", during, usual)
 			}
 			if after > before+maxGrowth {
 				t.Errorf("it takes %d bytes, and took %d before", after, before)
 			}
-			if got := v.median(); got > slower*usual+slack {
+			if got := v.within(limit); got > limit {
 				t.Errorf("afterwards an answer takes %v, where %v is usual", got, usual)
 			}
 		})
@@ -115,6 +118,16 @@ func inUse() uint64 {
 	runtime.GC()
 	runtime.ReadMemStats(&m)
 	return m.HeapInuse + m.StackInuse
+}
+
+// within returns the first median that is within the limit, or the last that was not.
+func (v *victim) within(limit time.Duration) (median time.Duration) {
+	for range tries {
+		if median = v.median(); median <= limit {
+			break
+		}
+	}
+	return median
 }
 
 // median is how long an honest client waits for an answer, on a new connection.
