@@ -114,7 +114,7 @@ func restore(name string) func() {
 	}
 }
 
-// waiters are the processes that wait to empty a clipboard, or hold it meanwhile.
+// waiters are the processes of this test that wait to empty a clipboard, or hold it meanwhile.
 func waiters(t *testing.T) (pids []int) {
 	t.Helper()
 	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
@@ -123,12 +123,20 @@ func waiters(t *testing.T) (pids []int) {
 	}
 	for _, line := range lines {
 		text, _ := os.ReadFile(line)
-		if args := strings.Split(string(text), "\x00"); len(args) > 1 && (args[1] == "-clear" || args[1] == "-hold") && args[0] == filepath.Base(os.Args[0]) {
+		args := strings.Split(string(text), "\x00")
+		if len(args) > 1 && (args[1] == "-clear" || args[1] == "-hold") && isChild(filepath.Dir(line)) {
 			pid, _ := strconv.Atoi(strings.Split(line, "/")[2])
 			pids = append(pids, pid)
 		}
 	}
 	return pids
+}
+
+// isChild reports whether a process, given as its directory in /proc, is a child of this one; processes whose parent
+// has ended become that, see TestMain.
+func isChild(process string) bool {
+	status, _ := os.ReadFile(process + "/status")
+	return strings.Contains(string(status), fmt.Sprintf("\nPPid:\t%d\n", os.Getpid()))
 }
 
 // awaitWaiters returns when every process that waits has ended.
