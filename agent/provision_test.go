@@ -373,31 +373,6 @@ func TestNameTakenAtTheLastMoment(t *testing.T) {
 	}
 }
 
-func TestFullKey(t *testing.T) {
-	main := newKey(t, softkey.Options{Personality: "yubikey-5.4", Serial: mainSerial})
-	r := newRig(t)
-	r.adoptNew(main, "main")
-	var batch []api.NewAccount
-	for n := range 32 {
-		batch = append(batch, totp("Service", fmt.Sprint(n)))
-	}
-	forget(main)
-	_, err := r.add(api.AddRequest{Accounts: append(batch, first), Copies: 1})
-	if e := wantCode(t, err, api.CodeFull); !strings.Contains(e.Message, "it holds 0 of at most 32") {
-		t.Errorf("%q", e.Message)
-	}
-	untouched(t, r, 1, main)
-	report, err := r.add(api.AddRequest{Accounts: batch, Copies: 1})
-	if err != nil || !report.Complete {
-		t.Fatalf("%v, %+v", err, report)
-	}
-	if k := r.key("main"); k.Accounts != 32 || k.Capacity != 32 {
-		t.Errorf("%+v", k)
-	}
-	_, err = r.add(api.AddRequest{Accounts: []api.NewAccount{first}, Copies: 1})
-	wantCode(t, err, api.CodeFull)
-}
-
 func TestHeldWhileWriting(t *testing.T) {
 	r, main, _ := twoKeys(t)
 	release := r.bay.Hold(main)

@@ -110,6 +110,11 @@ func (a *Agent) viewKeys(v *view) {
 		k.w = w
 		present(&k.Key, w)
 	}
+	for _, k := range v.keyList {
+		if k.Accounts > k.Capacity {
+			k.Capacity = 0 // it is of another maker, who gave it a YubiKey's version
+		}
+	}
 }
 
 func (v *view) addKey(k *keyView) {
