@@ -103,7 +103,7 @@ func (r *rig) breakLedger() {
 }
 
 // patience is how long a test waits for what must happen before it says that it did not.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // await returns the next event of a kind.
 func (r *rig) await(kind api.EventKind) api.Event {

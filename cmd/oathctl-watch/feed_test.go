@@ -86,7 +86,7 @@ func (d *fakeDaemon) end() {
 	d.Close()
 }
 
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // next wants the next thing that is told to be a T.
 func next[T any](t *testing.T, told <-chan tea.Msg) T {

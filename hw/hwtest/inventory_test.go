@@ -12,7 +12,7 @@ import (
 )
 
 // patience is how long a test waits for a key to be seen.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // inventory is what a Watch has last reported.
 type inventory struct {
