@@ -2,6 +2,7 @@ package house
 
 import (
 	"fmt"
+	"go/ast"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -75,26 +76,52 @@ func scripts(h tree) []string {
 	return complaints
 }
 
-// wish is what a test that skips tells a person to install.
-var wish = regexp.MustCompile(`apt(?:-get)? install ([a-z0-9 .+-]+)`)
+var (
+	// purposes are the lines of scripts/deps that name what make test installs.
+	purposes = regexp.MustCompile(`(?m)^\t(?:build|test)\) echo (.*) ;;$`)
+	// debian is a package's name.
+	debian = regexp.MustCompile(`[a-z0-9][a-z0-9.+-]+`)
+	// wish is what a test that needs something tells a person to install.
+	wish = regexp.MustCompile(`apt-get install ([a-z0-9 .+-]+)`)
+)
 
-// wishes wants scripts/deps to install whatever a test would otherwise miss.
+// wishes wants make test to install whatever a test would otherwise miss.
 func wishes(h tree) []string {
-	installed := strings.Fields(h.read("scripts/deps"))
-	var complaints []string
+	var installed, complaints []string
+	for _, purpose := range purposes.FindAllStringSubmatch(h.read("scripts/deps"), -1) {
+		installed = append(installed, debian.FindAllString(purpose[1], -1)...)
+	}
 	for _, f := range h.files {
-		if !f.test && !slices.Contains(testSupport, f.pkg) {
-			continue
-		}
-		for _, m := range wish.FindAllStringSubmatch(h.read(f.name), -1) {
-			for _, pkg := range strings.Fields(m[1]) {
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			for _, pkg := range wished(n) {
 				if !slices.Contains(installed, pkg) {
-					complaints = append(complaints, fmt.Sprintf("%s wants %s, which scripts/deps does not install", f.name, pkg))
+					complaints = append(complaints, fmt.Sprintf("%s: this needs %s, which scripts/deps does not install for tests", h.at(f, n), pkg))
 				}
 			}
-		}
+			return true
+		})
 	}
 	return complaints
+}
+
+// wished returns the Debian packages that a call of internal/need names.
+func wished(n ast.Node) []string {
+	call, ok := n.(*ast.CallExpr)
+	if !ok || len(call.Args) < 3 {
+		return nil
+	}
+	text, ok := call.Args[2].(*ast.BasicLit)
+	switch {
+	case !ok:
+		return nil
+	case isSelector(call.Fun, "need", "Program"), isSelector(call.Fun, "need", "Python"):
+		return debian.FindAllString(text.Value, -1)
+	case isSelector(call.Fun, "need", "That"):
+		if m := wish.FindStringSubmatch(text.Value); m != nil {
+			return strings.Fields(m[1])
+		}
+	}
+	return nil
 }
 
 var (
@@ -141,14 +168,14 @@ func TestScriptsCanFail(t *testing.T) {
 }
 
 func TestWishesCanFail(t *testing.T) {
-	missing := func(what string) string { return "package a // apt " + "install " + what }
+	needs := func(call string) string { return "package a\nfunc _() {\n" + call + "\n}" }
 	breaks(t, wishes, map[string]string{
-		"scripts/deps":           "echo pcscd curl util-linux",
-		"a/a.go":                 missing("cake"),
-		"a/a_test.go":            missing("curl util-linux"),
-		"a/b_test.go":            missing("pcscd yubico-piv-tool"),
-		testSupport[0] + "/a.go": missing("oathtool"),
-	}, "a/b_test.go wants yubico-piv-tool", testSupport[0]+"/a.go wants oathtool")
+		"scripts/deps": "# cake\n\tbuild) echo gcc ;;\n\ttest) echo curl ${CI:+openssh-server} util-linux ;;\n\tdemo) echo pcscd ;;\n",
+		"a/a_test.go":  needs(`need.Program(t, "sshd", "openssh-server"); need.Program(t, shell, shell); other.Program(t, "a", "b"); need.That(t, true, "cake")`),
+		"a/b_test.go":  needs(`need.Program(t, "cc", "gcc"); need.Python(t, "cake", "util-linux cake")`),
+		"a/c_test.go":  needs(`need.That(t, there, "%s (Debian: apt-get install curl pcscd)", path)`),
+		"hw/a.go":      needs(`need.Program(t, "oathtool", "oathtool")`),
+	}, "a/b_test.go:3:31: this needs cake", "a/c_test.go:3:1: this needs pcscd", "hw/a.go:3:1: this needs oathtool")
 }
 
 func TestMakeTargetsCanFail(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 // other, but for the arrows.
 var level = map[string]int{
 	"oath": 0, "oath/otpauth": 0,
-	"hw": 1, "hw/tlv": 1, "ipc/api": 1, "internal/sentry": 1, "internal/nearest": 1, "internal/ink": 1, "internal/roff": 1, "internal/confine": 1, "importer/qr": 1,
+	"hw": 1, "hw/tlv": 1, "ipc/api": 1, "internal/sentry": 1, "internal/nearest": 1, "internal/ink": 1, "internal/roff": 1, "internal/confine": 1, "internal/need": 1, "importer/qr": 1,
 	"hw/pcsc": 2, "hw/ykoath": 2, "hw/mgmt": 2, "hw/softkey": 2, "hw/vpcd": 2, "ledger": 2, "config": 2, "escrow": 2, "hw/piv": 2, "ipc/peer": 2, "ipc/line": 2, "ipc/search": 2, "importer": 2, "internal/picture": 2, "internal/words": 2, "internal/kin": 2,
 	"agent": 3, "agent/place": 3, "hw/hwtest": 3, "awsmfa/awstest": 3, "packaging": 3,
 	"ipc/socket": 4, "ipc/bus": 4, "ipc/desktop": 4, "ipc/client": 4, "awsmfa": 4,

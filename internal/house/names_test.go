@@ -93,7 +93,7 @@ func exportedReceiver(d *ast.FuncDecl) bool {
 }
 
 // testSupport are the packages whose code runs in tests only.
-var testSupport = []string{"hw/hwtest", "awsmfa/awstest"}
+var testSupport = []string{"hw/hwtest", "awsmfa/awstest", "internal/need"}
 
 // noSleep wants tests to wait for what they wait for: a sleep is either too short or too long. Inside
 // synctest.Test it is neither, for there it moves the clock.
