@@ -167,24 +167,6 @@ func flip(b []byte, i int) []byte {
 	return bad
 }
 
-// tool finds a program of Debian's, or skips the test; in CI nothing may be missing.
-func tool(t *testing.T, path, pkg string) string {
-	t.Helper()
-	found, err := exec.LookPath(path)
-	if err != nil {
-		missing(t, path+" is missing: apt-get install "+pkg)
-	}
-	return found
-}
-
-func missing(t *testing.T, why string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
-
 // run runs a program in a directory and returns what it printed.
 func run(t *testing.T, dir, stdin string, argv ...string) string {
 	t.Helper()

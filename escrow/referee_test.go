@@ -14,14 +14,13 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/oathd/oathd/internal/need"
 )
 
 // TestPython has Debian's python3-cryptography open what is wrapped for a slot.
 func TestPython(t *testing.T) {
-	python := tool(t, "/usr/bin/python3", "python3")
-	if exec.Command(python, "-c", "import cryptography").Run() != nil {
-		missing(t, "python3's cryptography is missing: apt-get install python3-cryptography")
-	}
+	python := need.Python(t, "cryptography", "python3-cryptography")
 	s := newSafe(t)
 	cmd := exec.Command(python, filepath.Join("testdata", "piv.py"), hex.EncodeToString(s.slot.private.Bytes()))
 	cmd.Stdin = bytes.NewReader(s.Wrapped)
@@ -41,8 +40,8 @@ var command = regexp.MustCompile(`(?m)^    (\S.*)$`)
 // TestReadme does what a backup's README says, word by word, with Debian's tools alone: once with the recovery key,
 // once with the passphrase.
 func TestReadme(t *testing.T) {
-	age := tool(t, "age", "age")
-	tool(t, "oathtool", "oathtool")
+	age := need.Program(t, "age", "age")
+	need.Program(t, "oathtool", "oathtool")
 	s := newSafe(t)
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "FILE"), s.archive(t), 0o600); err != nil {
@@ -119,7 +118,7 @@ func same(t *testing.T, dir, a, b, context string) {
 
 // TestPaperCommands does what the recovery paper says.
 func TestPaperCommands(t *testing.T) {
-	tool(t, "age", "age")
+	need.Program(t, "age", "age")
 	s := newSafe(t)
 	dir := t.TempDir()
 	for name, content := range map[string][]byte{"BACKUP": s.archive(t), "recovery.txt": s.paper.Bytes()} {
@@ -137,7 +136,7 @@ func TestPaperCommands(t *testing.T) {
 
 // TestDebianEncrypts has Debian's age make the vault's files, and opens them here.
 func TestDebianEncrypts(t *testing.T) {
-	age := tool(t, "age", "age")
+	age := need.Program(t, "age", "age")
 	s := newSafe(t)
 	dir := t.TempDir()
 	o := s.unlock(t, s.Vault)
@@ -200,9 +199,7 @@ func onTerminal(t *testing.T, dir, answer string, argv ...string) string {
 func openTerminal(t *testing.T) (theirs, ours *os.File) {
 	t.Helper()
 	ours, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		missing(t, "no pseudo-terminals here: "+err.Error())
-	}
+	need.That(t, err == nil, "a pseudo-terminal (%v)", err)
 	t.Cleanup(func() { _ = ours.Close() })
 	if err := unix.IoctlSetPointerInt(int(ours.Fd()), unix.TIOCSPTLCK, 0); err != nil {
 		t.Fatal(err)

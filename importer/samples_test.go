@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/oathd/oathd/internal/need"
 )
 
 // The accounts of Aegis' own test vault, which other programs' samples hold too, minus what they cannot express.
@@ -38,26 +40,8 @@ var othersExports = []struct {
 	{"ente_auth.txt", "otpauth", []string{benjamin, elijah, sophia, mason, issuu, james, wwe}},
 }
 
-// samplesOfOthers returns the folder with exports that other programs have made, or skips the test.
-func samplesOfOthers(t *testing.T) string {
-	t.Helper()
-	dir := os.Getenv("OATHD_SAMPLES")
-	if dir == "" {
-		dir = "../../shared/samples"
-	}
-	dir = filepath.Join(dir, "imports")
-	if _, err := os.Stat(dir); err != nil {
-		const missing = "there are no exports of others: put the samples beside the checkout or name them in OATHD_SAMPLES (%v)"
-		if os.Getenv("CI") != "" {
-			t.Fatalf(missing, err)
-		}
-		t.Skipf(missing, err)
-	}
-	return dir
-}
-
 func TestSamples(t *testing.T) {
-	dir := samplesOfOthers(t)
+	dir := need.Samples(t, "imports")
 	for _, row := range othersExports {
 		data, err := os.ReadFile(filepath.Join(dir, row.file))
 		if err != nil {

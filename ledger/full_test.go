@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/oathd/oathd/hw"
+	"github.com/oathd/oathd/internal/need"
 )
 
 // fillUp changes the ledger until that fails, and wants the failed change to have left nothing.
@@ -79,10 +80,7 @@ func TestFullDisk(t *testing.T) {
 func smallDisk(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=600k,mode=0700"); err != nil {
-		skip(t, "cannot mount a small file system: run this test as root ("+err.Error()+")")
-	}
-	t.Cleanup(func() { unix.Unmount(dir, unix.MNT_DETACH) })
+	need.SmallDisk(t, dir, "600k")
 	return dir
 }
 

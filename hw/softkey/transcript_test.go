@@ -7,25 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-)
 
-// samples returns the folder with data recorded by others, or skips the test.
-func samples(t *testing.T, name string) string {
-	t.Helper()
-	dir := os.Getenv("OATHD_SAMPLES")
-	if dir == "" {
-		dir = "../../../shared/samples"
-	}
-	dir = filepath.Join(dir, name)
-	if _, err := os.Stat(dir); err != nil {
-		const missing = "there are no recorded transcripts: put the samples beside the checkout or name them in OATHD_SAMPLES (%v)"
-		if os.Getenv("CI") != "" {
-			t.Fatalf(missing, err)
-		}
-		t.Skipf(missing, err)
-	}
-	return dir
-}
+	"github.com/oathd/oathd/internal/need"
+)
 
 // exchange is one recorded command with its answer.
 type exchange struct{ command, answer []byte }
@@ -69,7 +53,7 @@ func recordedSalts(list []exchange) *bytes.Buffer {
 
 // TestTranscripts replays what a real YubiKey 5.4.3 was asked, and compares the answers byte by byte.
 func TestTranscripts(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(samples(t, "transcripts"), "*.txt"))
+	files, err := filepath.Glob(filepath.Join(need.Samples(t, "transcripts"), "*.txt"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no transcripts: %v", err)
 	}

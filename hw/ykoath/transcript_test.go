@@ -10,6 +10,7 @@ import (
 
 	"github.com/oathd/oathd/hw/tlv"
 	"github.com/oathd/oathd/hw/ykoath"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/oath"
 )
 
@@ -20,7 +21,7 @@ import (
 //   - Le: the recorded client sent none, we do, for CanoKey's sake (hw.Command.Encode).
 //   - SELECT after RESET: we send one to learn the new device id, as ykman does.
 func TestTranscripts(t *testing.T) {
-	dir := samples(t, "transcripts")
+	dir := need.Samples(t, "transcripts")
 	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no transcripts in %s: %v", dir, err)
@@ -33,22 +34,6 @@ func TestTranscripts(t *testing.T) {
 			}
 		})
 	}
-}
-
-// samples returns a folder of data that others made; it is no part of this repository.
-func samples(t *testing.T, name string) string {
-	dir := os.Getenv("OATHD_SAMPLES")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "samples")
-	}
-	dir = filepath.Join(dir, name)
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("%v: put the recorded APDUs there, or name their folder in OATHD_SAMPLES", err)
-	}
-	return dir
 }
 
 type exchange struct{ command, answer []byte }
