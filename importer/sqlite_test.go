@@ -10,19 +10,14 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/oathd/oathd/internal/need"
 )
 
 // python runs a script with arguments and returns what it prints.
 func python(t testing.TB, script string, args ...string) []byte {
 	t.Helper()
-	if _, err := os.Stat("/usr/bin/python3"); err != nil {
-		const missing = "needs SQLite's own library: apt install python3"
-		if os.Getenv("CI") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
-	cmd := exec.Command("/usr/bin/python3", append([]string{"-c", script}, args...)...)
+	cmd := exec.Command(need.Program(t, "/usr/bin/python3", "python3"), append([]string{"-c", script}, args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {

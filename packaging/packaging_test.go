@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ipc/socket"
 )
@@ -150,16 +150,6 @@ func TestTimes(t *testing.T) {
 	}
 }
 
-// need returns the path of a program, or skips the test; where everything must be tried, it fails it.
-func need(t *testing.T, program, hint string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	if err != nil {
-		hwtest.Missing(t, program, hint)
-	}
-	return path
-}
-
 // maxExposure is what docs/security.md promises of systemd's judgement, 0 to 10.
 const maxExposure = 1.2
 
@@ -167,7 +157,7 @@ var exposure = regexp.MustCompile(`Overall exposure level for oathd\.service: ([
 
 // TestExposure has systemd judge how shut in the service is, as one of a user.
 func TestExposure(t *testing.T) {
-	analyze := need(t, "systemd-analyze", "apt install systemd")
+	analyze := need.Program(t, "systemd-analyze", "systemd")
 	cmd := exec.Command(analyze, "--user", "security", "--offline=true", "--no-pager", "systemd/oathd.service")
 	cmd.Env = append(os.Environ(), "XDG_RUNTIME_DIR="+t.TempDir())
 	out, err := cmd.CombinedOutput()
@@ -190,7 +180,7 @@ func TestExposure(t *testing.T) {
 
 // TestUnits has systemd read the units.
 func TestUnits(t *testing.T) {
-	analyze := need(t, "systemd-analyze", "apt install systemd")
+	analyze := need.Program(t, "systemd-analyze", "systemd")
 	dir := t.TempDir()
 	units, err := filepath.Glob("systemd/*")
 	if err != nil || len(units) != 4 {
@@ -221,7 +211,7 @@ func TestUnits(t *testing.T) {
 
 // TestAppStream has the desktops' own reader judge what software centres show.
 func TestAppStream(t *testing.T) {
-	cli := need(t, "appstreamcli", "apt install appstream")
+	cli := need.Program(t, "appstreamcli", "appstream")
 	out, err := exec.Command(cli, "validate", "--no-net", "desktop/org.oathd.Oathd1.metainfo.xml").CombinedOutput()
 	if err != nil {
 		t.Errorf("%v\n%s", err, out)
@@ -230,7 +220,7 @@ func TestAppStream(t *testing.T) {
 
 // TestDesktopEntry has freedesktop's own reader judge the entry.
 func TestDesktopEntry(t *testing.T) {
-	validate := need(t, "desktop-file-validate", "apt install desktop-file-utils")
+	validate := need.Program(t, "desktop-file-validate", "desktop-file-utils")
 	if out, err := exec.Command(validate, "desktop/org.oathd.Oathd1.desktop").CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
 	}

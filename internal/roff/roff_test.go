@@ -4,9 +4,11 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/oathd/oathd/internal/need"
 )
 
-// TestPage has a page rendered by man's own formatter, where there is one, and wants to find in it what was written.
+// TestPage has a page rendered by man's own formatter, and wants to find in it what was written.
 func TestPage(t *testing.T) {
 	p := New("some-program", "does something")
 	p.Section("SYNOPSIS")
@@ -38,11 +40,7 @@ And goes on.
 `; got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}
-	groff, err := exec.LookPath("groff")
-	if err != nil {
-		t.Skip("groff is not here to read the page: apt install groff-base")
-	}
-	cmd := exec.Command(groff, "-man", "-Tutf8", "-ww", "-P-cbou")
+	cmd := exec.Command(need.Program(t, "groff", "groff-base"), "-man", "-Tutf8", "-ww", "-P-cbou")
 	cmd.Stdin = strings.NewReader(p.Text())
 	out, err := cmd.CombinedOutput()
 	if err != nil {
