@@ -12,22 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
-)
 
-// requirePrograms skips where a program is missing; in CI nothing may be.
-func requirePrograms(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		missing := program + " is missing: apt-get install tmux xvfb xclip xsel wl-clipboard sway"
-		if os.Getenv("CI") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
-}
+	"github.com/oathd/oathd/internal/need"
+)
 
 // only returns a PATH with these programs and no others.
 func only(t *testing.T, programs ...string) string {
@@ -58,7 +45,9 @@ func stopAtEnd(t *testing.T, c *exec.Cmd) {
 }
 
 func TestX11(t *testing.T) {
-	requirePrograms(t, "Xvfb", "xclip", "xsel")
+	need.Program(t, "Xvfb", "xvfb")
+	need.Program(t, "xclip", "xclip")
+	need.Program(t, "xsel", "xsel")
 	ready, number, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -90,7 +79,7 @@ type screen struct {
 
 func newScreen(t *testing.T) screen {
 	t.Helper()
-	requirePrograms(t, "tmux")
+	need.Program(t, "tmux", "tmux")
 	dir, err := os.MkdirTemp("", "tmux") // t.TempDir's names are too long for a socket
 	if err != nil {
 		t.Fatal(err)

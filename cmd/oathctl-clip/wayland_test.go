@@ -14,12 +14,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/oathd/oathd/internal/need"
 )
 
 // startSway starts a real compositor without a screen, and returns the environment that leads to it. It refuses to be root.
 func startSway(t *testing.T) (env []string) {
 	t.Helper()
-	requirePrograms(t, "sway", "wl-copy", "wl-paste")
+	need.Program(t, "sway", "sway")
+	need.Program(t, "wl-copy", "wl-clipboard")
 	dir, err := os.MkdirTemp("", "wayland")
 	if err != nil {
 		t.Fatal(err)

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/internal/kin"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ipc/client"
 	"github.com/oathd/oathd/ledger"
@@ -39,10 +39,7 @@ func adopt(t *testing.T, c *client.Client) {
 func sqlite(t *testing.T, path, statement string) {
 	t.Helper()
 	const script = "import sqlite3, sys\ndb = sqlite3.connect(sys.argv[1])\nassert db.execute(sys.argv[2]).rowcount > 0\ndb.commit()"
-	if _, err := exec.LookPath("python3"); err != nil {
-		hwtest.Missing(t, "python3", "sudo apt install python3")
-	}
-	if out, err := exec.Command("python3", "-c", script, path, statement).CombinedOutput(); err != nil {
+	if out, err := exec.Command(need.Program(t, "python3", "python3"), "-c", script, path, statement).CombinedOutput(); err != nil {
 		t.Fatalf("%s: %v\n%s", statement, err, out)
 	}
 }

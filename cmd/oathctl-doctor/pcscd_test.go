@@ -13,6 +13,7 @@ import (
 	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/hw/softkey"
 	"github.com/oathd/oathd/internal/kin"
+	"github.com/oathd/oathd/internal/need"
 )
 
 // TestPCSCD has a real pcscd that runs, is stopped, and is killed.
@@ -129,9 +130,7 @@ const scdaemonPath = "/usr/lib/gnupg/scdaemon"
 // TestHeldByScdaemon has GnuPG's scdaemon take the key for itself, as it does without "pcsc-shared".
 func TestHeldByScdaemon(t *testing.T) {
 	s := newStage(t, "now")
-	if _, err := os.Stat(scdaemonPath); err != nil {
-		hwtest.Missing(t, scdaemonPath, "sudo apt install scdaemon")
-	}
+	need.Program(t, scdaemonPath, "scdaemon")
 	p := hwtest.StartPCSCD(t, 1)
 	t.Setenv("PCSCLITE_CSOCK_NAME", p.Socket())
 	key, err := softkey.New(softkey.Options{Serial: 5701301})

@@ -14,8 +14,8 @@ import (
 
 	"github.com/godbus/dbus/v5"
 
-	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/internal/kin"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/client"
 )
 
@@ -179,9 +179,6 @@ func wantOne(t *testing.T, found []kin.Finding, state kin.Verdict, words, mend s
 // newBus starts a bus and connects to it for services of the tests' own.
 func newBus(t *testing.T) (address string, bus *dbus.Conn) {
 	t.Helper()
-	if _, err := exec.LookPath("dbus-daemon"); err != nil {
-		hwtest.Missing(t, "dbus-daemon", "sudo apt install dbus")
-	}
 	// Nothing is activatable, so that what the machine has installed plays no part.
 	config := filepath.Join(t.TempDir(), "bus.conf")
 	text := `<busconfig><type>session</type><listen>unix:tmpdir=/tmp</listen><policy context="default">` +
@@ -189,7 +186,7 @@ func newBus(t *testing.T) (address string, bus *dbus.Conn) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	daemon := exec.Command("dbus-daemon", "--config-file", config, "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
+	daemon := exec.Command(need.Program(t, "dbus-daemon", "dbus"), "--config-file", config, "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
 	out, err := daemon.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

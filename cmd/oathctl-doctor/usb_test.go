@@ -6,8 +6,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/internal/kin"
+	"github.com/oathd/oathd/internal/need"
 )
 
 // files writes files below root.
@@ -82,9 +82,7 @@ func TestNoReader(t *testing.T) {
 // TestDriversList reads the list of the libccid that is installed.
 func TestDriversList(t *testing.T) {
 	d := lookAtDriver("/")
-	if !d.installed {
-		hwtest.Missing(t, "libccid", "sudo apt install libccid")
-	}
+	need.That(t, d.installed, "the driver of readers (Debian: apt-get install libccid)")
 	for _, key := range [][2]uint16{{0x1050, 0x0407}, {0x1050, 0x0111}, {0x20a0, 0x42b2}, {0x20a0, 0x42d4}} {
 		if !d.knows[key] {
 			t.Errorf("%04x:%04x is not on the list of %d devices", key[0], key[1], len(d.knows))
@@ -107,9 +105,7 @@ func TestRuns(t *testing.T) {
 
 func TestMakersAreOnTheDriversList(t *testing.T) {
 	d := lookAtDriver("/")
-	if !d.installed {
-		hwtest.Missing(t, "libccid", "sudo apt install libccid")
-	}
+	need.That(t, d.installed, "the driver of readers (Debian: apt-get install libccid)")
 	var strangers []string
 	for id, m := range others {
 		if !d.knows[id] {

@@ -13,26 +13,14 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/oathd/oathd/internal/need"
 )
 
 const (
 	uri  = "otpauth://totp/B%C3%A9la%20%26%20%3CCo%3E:al?secret=JBSWY3DPEHPK3PXP&issuer=B%C3%A9la%20%26%20%3CCo%3E&algorithm=SHA256&digits=8&period=60"
 	hotp = "otpauth://hotp/eve?secret=JBSWY3DPEHPK3PXP&algorithm=SHA1&digits=6&counter=7"
 )
-
-// referee finds another's program; in CI none may be missing.
-func referee(t *testing.T, path, debian string) string {
-	t.Helper()
-	path, err := exec.LookPath(path)
-	switch {
-	case err == nil:
-	case os.Getenv("CI") != "":
-		t.Fatal("missing: apt-get install " + debian)
-	default:
-		t.Skip("missing: apt-get install " + debian)
-	}
-	return path
-}
 
 func written(t *testing.T, form, input string) []byte {
 	t.Helper()
@@ -63,7 +51,7 @@ func output(t *testing.T, program string, args ...string) string {
 
 // zbarimg reads what we draw: in a picture, and on a terminal as its eyes see it.
 func TestCodesAreRead(t *testing.T) {
-	zbar := referee(t, "zbarimg", "zbar-tools")
+	zbar := need.Program(t, "zbarimg", "zbar-tools")
 	for form, picture := range map[string][]byte{
 		"png":     written(t, "png", uri+"\n"),
 		"colours": seen(t, string(written(t, "colours", uri))),
@@ -114,7 +102,7 @@ func seen(t *testing.T, text string) []byte {
 
 // TestPSKC has Debian's pskctool hold it against the schema, and python-pskc read and decrypt it.
 func TestPSKC(t *testing.T) {
-	pskctool := referee(t, "pskctool", "pskctool python3-pskc")
+	pskctool := need.Program(t, "pskctool", "pskctool python3-pskc")
 	const show = `import sys, pskc
 p = pskc.PSKC(sys.argv[1])
 if len(sys.argv) > 2: p.encryption.derive_key(sys.argv[2])

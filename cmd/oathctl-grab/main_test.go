@@ -15,6 +15,7 @@ import (
 	encoder "rsc.io/qr"
 
 	"github.com/oathd/oathd/importer/qr"
+	"github.com/oathd/oathd/internal/need"
 )
 
 // shown is what the codes in these pictures say.
@@ -60,21 +61,6 @@ func shows(t *testing.T, picture []byte) {
 	}
 }
 
-// requirePrograms skips where a program is missing; in CI nothing may be.
-func requirePrograms(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		missing := program + " is missing: apt-get install dbus grim imagemagick sway wl-clipboard xclip xvfb"
-		if os.Getenv("CI") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
-}
-
 // stopAtEnd starts a server and ends it with the test.
 func stopAtEnd(t *testing.T, c *exec.Cmd) {
 	t.Helper()
@@ -96,7 +82,10 @@ func do(t *testing.T, name string, args ...string) {
 }
 
 func TestX11(t *testing.T) {
-	requirePrograms(t, "Xvfb", "xclip", "import", "display")
+	need.Program(t, "Xvfb", "xvfb")
+	need.Program(t, "xclip", "xclip")
+	need.Program(t, "import", "imagemagick")
+	need.Program(t, "display", "imagemagick")
 	ready, number, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -134,7 +123,9 @@ func TestX11(t *testing.T) {
 
 // TestWayland runs a real compositor without a screen; sway refuses to be root.
 func TestWayland(t *testing.T) {
-	requirePrograms(t, "sway", "grim", "wl-copy", "wl-paste")
+	need.Program(t, "sway", "sway")
+	need.Program(t, "grim", "grim")
+	need.Program(t, "wl-copy", "wl-clipboard")
 	dir, err := os.MkdirTemp("", "wayland")
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/oathd/oathd/internal/need"
 )
 
 // desktop is a portal of the tests' own.
@@ -37,8 +39,7 @@ type answer struct {
 // newDesktop starts a bus with a portal on it.
 func newDesktop(t *testing.T) *desktop {
 	t.Helper()
-	requirePrograms(t, "dbus-daemon")
-	daemon := exec.Command("dbus-daemon", "--session", "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
+	daemon := exec.Command(need.Program(t, "dbus-daemon", "dbus"), "--session", "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
 	out, err := daemon.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

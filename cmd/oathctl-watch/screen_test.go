@@ -16,26 +16,12 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ipc/client"
 	"github.com/oathd/oathd/oath"
 	"github.com/oathd/oathd/oath/otpauth"
 )
-
-// requirePrograms skips where a program is missing; in CI nothing may be.
-func requirePrograms(t *testing.T, programs ...string) {
-	t.Helper()
-	for _, program := range programs {
-		if _, err := exec.LookPath(program); err == nil {
-			continue
-		}
-		missing := program + " is missing: apt-get install tmux oathtool"
-		if os.Getenv("CI") != "" {
-			t.Fatal(missing)
-		}
-		t.Skip(missing)
-	}
-}
 
 // house is where the programs are built.
 var house string
@@ -73,7 +59,8 @@ const (
 
 func newTerminal(t *testing.T) *terminal {
 	t.Helper()
-	requirePrograms(t, "tmux", "oathtool")
+	need.Program(t, "tmux", "tmux")
+	need.Program(t, "oathtool", "oathtool")
 	if err := build(); err != nil {
 		t.Fatal(err)
 	}

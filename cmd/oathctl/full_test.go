@@ -10,8 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
 )
@@ -20,13 +19,7 @@ import (
 func fullDisk(t *testing.T) (dir string, room func()) {
 	t.Helper()
 	dir = t.TempDir()
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=256k,mode=0700"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("cannot mount a small file system: run this test as root (%v)", err)
-	}
-	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	need.SmallDisk(t, dir, "256k")
 	backup, ballast := filepath.Join(dir, "backup.tar"), filepath.Join(dir, "ballast")
 	if err := os.WriteFile(backup, make([]byte, 4096), 0o600); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/internal/kin"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
 )
@@ -222,8 +223,8 @@ func TestImportKilled(t *testing.T) {
 // gnupg makes a key that nobody needs for long, and returns the environment in which gpg has it.
 func gnupg(t *testing.T) []string {
 	t.Helper()
-	requireProgram(t, "gpg", "gpg")
-	requireProgram(t, "gpg-agent", "gpg-agent")
+	need.Program(t, "gpg", "gpg")
+	need.Program(t, "gpg-agent", "gpg-agent")
 	home, err := os.MkdirTemp("", "gnupg") // t.TempDir's names are too long for the agent's socket
 	if err != nil {
 		t.Fatal(err)

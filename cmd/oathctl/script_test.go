@@ -18,6 +18,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -87,11 +88,13 @@ func plainPrograms(t *testing.T) string {
 //	keyring              starts a bus at BUS, with the desktop's keyring
 //	atAWS A... - B...    starts a stand-in of AWS, with a profile for each user, and for each A a device and a file A.uri for what its console shows
 func TestScripts(t *testing.T) {
-	requireProgram(t, "oathtool", "oathtool")
-	requireProgram(t, "zbarimg", "zbar-tools")
-	requireProgram(t, "dbus-daemon", "dbus")
-	requireProgram(t, "gdbus", "libglib2.0-bin")
-	requireProgram(t, "gnome-keyring-daemon", "gnome-keyring")
+	need.Program(t, "age", "age")
+	need.Program(t, "oathtool", "oathtool")
+	need.Program(t, "zbarimg", "zbar-tools")
+	need.Program(t, "dbus-daemon", "dbus")
+	need.Program(t, "gdbus", "libglib2.0-bin")
+	need.Program(t, "gnome-keyring-daemon", "gnome-keyring")
+	need.Program(t, "python3", "python3")
 	bin := programs(t)
 	pictures, err := filepath.Abs("testdata/pictures")
 	if err != nil {
@@ -101,7 +104,6 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	requireProgram(t, "python3", "python3")
 	seen := t.TempDir()
 	t.Cleanup(func() {
 		strangersRead(t, seen)
@@ -225,17 +227,4 @@ func scriptTOTP(ts *testscript.TestScript, _ bool, args []string) {
 	if got != codes[0] && got != codes[1] {
 		ts.Fatalf("the code is %q, oathtool says %q", got, codes)
 	}
-}
-
-// requireProgram skips where a program is missing; in CI nothing may be.
-func requireProgram(t *testing.T, program, debianPackage string) {
-	t.Helper()
-	if _, err := exec.LookPath(program); err == nil {
-		return
-	}
-	missing := program + " is missing: apt-get install " + debianPackage
-	if os.Getenv("CI") != "" {
-		t.Fatal(missing)
-	}
-	t.Skip(missing)
 }

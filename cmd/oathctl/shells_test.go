@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
 )
@@ -34,7 +35,7 @@ type shellWorld struct {
 
 func newShellWorld(t *testing.T, shell string) *shellWorld {
 	t.Helper()
-	requireProgram(t, shell, shell)
+	need.Program(t, shell, shell)
 	w := &shellWorld{world: newWorld(t), dir: t.TempDir()}
 	w.env = append(w.env, "PATH="+plainPrograms(t)+":"+os.Getenv("PATH"), "HOME="+w.dir, "TERM=vt100")
 	w.script = filepath.Join(w.dir, "script")

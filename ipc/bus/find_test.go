@@ -16,6 +16,7 @@ import (
 	"github.com/godbus/dbus/v5/introspect"
 
 	"github.com/oathd/oathd/hw/softkey"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -170,7 +171,7 @@ func TestSearchInterfaces(t *testing.T) {
 
 // TestGDBusSearches has GNOME's own tool describe both objects and call every method that answers.
 func TestGDBusSearches(t *testing.T) {
-	gdbus := program(t, "gdbus", "libglib2.0-bin")
+	gdbus := need.Program(t, "gdbus", "libglib2.0-bin")
 	d := newDesk(t, Search{}, newKey(t, softkey.Options{Serial: 1000001}))
 	result := d.one(d.add(api.NewAccount{Issuer: "GitHub", Name: "me"}), "git")
 	on := func(verb, path string, args ...string) []string {

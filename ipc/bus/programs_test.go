@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/oathd/oathd/hw/softkey"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
 )
@@ -56,7 +57,7 @@ func counted(issuer, name string, counter uint64) string {
 }
 
 func TestGDBus(t *testing.T) {
-	gdbus := program(t, "gdbus", "libglib2.0-bin")
+	gdbus := need.Program(t, "gdbus", "libglib2.0-bin")
 	b, path, code := served(t)
 	call := func(path, method string, args ...string) []string {
 		return append([]string{"call", "--session", "--dest", api.BusName, "--object-path", path, "--method", method}, args...)
@@ -73,7 +74,7 @@ func TestGDBus(t *testing.T) {
 }
 
 func TestBusctl(t *testing.T) {
-	busctl := program(t, "busctl", "systemd")
+	busctl := need.Program(t, "busctl", "systemd")
 	b, path, code := served(t)
 	args := func(args ...string) []string { return append([]string{"--user", "--address=" + b.address}, args...) }
 	b.wantOutput(t, []string{path, api.BusPath}, busctl, args("tree", "--list", api.BusName)...)
@@ -88,8 +89,8 @@ func TestBusctl(t *testing.T) {
 
 // TestExample runs the program of docs/examples as a stranger would.
 func TestExample(t *testing.T) {
-	const python, example = "/usr/bin/python3", "../../docs/examples/code.py"
-	need(t, exec.Command(python, "-c", "import dbus").Run() == nil, "dbus-python (Debian: apt-get install python3-dbus)")
+	const example = "../../docs/examples/code.py"
+	python := need.Python(t, "dbus", "python3-dbus")
 	b, _, code := served(t)
 	if out, err := b.run(t, python, example, "GitHub"); err != nil || out != code+"\n" {
 		t.Errorf("got %q, %v, want %s", out, err, code)
@@ -101,8 +102,8 @@ func TestExample(t *testing.T) {
 
 // TestForeignUser calls as a user whom a careless bus lets in: every method of ours refuses.
 func TestForeignUser(t *testing.T) {
-	need(t, os.Getuid() == 0, "root, to become another user")
-	gdbus, setpriv := program(t, "gdbus", "libglib2.0-bin"), program(t, "setpriv", "util-linux")
+	need.That(t, os.Getuid() == 0, "root, to become another user")
+	gdbus, setpriv := need.Program(t, "gdbus", "libglib2.0-bin"), need.Program(t, "setpriv", "util-linux")
 	b := startBus(t, everyone)
 	r := newAgent(t)
 	r.insert(newKey(t, softkey.Options{Serial: 1000001}))

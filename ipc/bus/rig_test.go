@@ -19,6 +19,7 @@ import (
 
 	"github.com/oathd/oathd/agent"
 	"github.com/oathd/oathd/hw/softkey"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/ledger"
 	"github.com/oathd/oathd/oath"
@@ -32,26 +33,6 @@ func TestMain(m *testing.M) {
 	os.Setenv("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nonexistent/session/bus")
 	os.Setenv("XDG_RUNTIME_DIR", "/nonexistent")
 	os.Exit(m.Run())
-}
-
-// need skips a test for which something is missing; in CI nothing may be.
-func need(t testing.TB, there bool, format string, args ...any) {
-	t.Helper()
-	switch {
-	case there:
-	case os.Getenv("CI") != "":
-		t.Fatal("missing in CI: " + fmt.Sprintf(format, args...))
-	default:
-		t.Skip("missing: " + fmt.Sprintf(format, args...))
-	}
-}
-
-// program finds a program, or says which Debian package has it.
-func program(t testing.TB, name, debian string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	need(t, err == nil, "%s (Debian: apt-get install %s)", name, debian)
-	return path
 }
 
 // privateBus is a dbus-daemon of the test's own.
@@ -70,7 +51,7 @@ const (
 
 func startBus(t testing.TB, policy string) *privateBus {
 	t.Helper()
-	daemon := program(t, "dbus-daemon", "dbus")
+	daemon := need.Program(t, "dbus-daemon", "dbus")
 	// Not t.TempDir: a socket's path must be short.
 	dir, err := os.MkdirTemp("", "oathd-bus")
 	if err != nil {
@@ -124,7 +105,7 @@ func (b *privateBus) stop() {
 func (b *privateBus) restart() {
 	b.t.Helper()
 	b.stop()
-	b.start(program(b.t, "dbus-daemon", "dbus"))
+	b.start(need.Program(b.t, "dbus-daemon", "dbus"))
 }
 
 func socketOf(b *privateBus) string { return strings.TrimPrefix(b.address, "unix:path=") }

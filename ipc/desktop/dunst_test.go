@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/godbus/dbus/v5"
+
+	"github.com/oathd/oathd/internal/need"
 )
 
 // dunst is a notification server that others wrote, on a screen that nobody sees.
@@ -27,7 +29,7 @@ type dunst struct {
 // startX starts an X server, and returns its display.
 func startX(t testing.TB) (display string) {
 	t.Helper()
-	server := exec.Command(program(t, "Xvfb", "xvfb"), "-displayfd", "3", "-nolisten", "tcp", "-screen", "0", "320x200x8")
+	server := exec.Command(need.Program(t, "Xvfb", "xvfb"), "-displayfd", "3", "-nolisten", "tcp", "-screen", "0", "320x200x8")
 	ready, number, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
@@ -53,7 +55,7 @@ func startX(t testing.TB) (display string) {
 // startDunst starts a dunst that takes markup, or does not.
 func startDunst(t testing.TB, b *testBus, markup string) *dunst {
 	t.Helper()
-	program(t, "dunst", "dunst")
+	need.Program(t, "dunst", "dunst")
 	d := &dunst{t: t, bus: b, conn: b.dial(), display: startX(t)}
 	config := fmt.Sprintf("[global]\nmarkup = %s\nicon_path = /nonexistent\n", markup)
 	if err := os.WriteFile(filepath.Join(b.dir, "dunstrc"), []byte(config), 0o600); err != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/oathd/oathd/hw"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/oath"
 )
 
@@ -30,8 +31,8 @@ const keyringPassword = "the keyring's password"
 
 func startGnome(t testing.TB, b *testBus) *gnome {
 	t.Helper()
-	daemon := program(t, "gnome-keyring-daemon", "gnome-keyring")
-	program(t, "secret-tool", "libsecret-tools")
+	daemon := need.Program(t, "gnome-keyring-daemon", "gnome-keyring")
+	need.Program(t, "secret-tool", "libsecret-tools")
 	g := &gnome{t: t, conn: b.dial(), env: []string{"PATH=" + os.Getenv("PATH"), "HOME=" + b.dir, "XDG_DATA_HOME=" + b.dir, "XDG_RUNTIME_DIR=" + b.dir, "DBUS_SESSION_BUS_ADDRESS=" + b.address}}
 	owned := make(chan *dbus.Signal, 10)
 	g.conn.Signal(owned)
@@ -366,11 +367,11 @@ func TestYkman(t *testing.T) {
 	want("short", "what ykman remembers is 4 characters long")
 	want("odd", "what ykman remembers is not in hexadecimal")
 	want("list", "what ykman remembers is 3 characters long")
-	python := exec.Command("/usr/bin/python3", "-c", "from cryptography.fernet import Fernet\nimport json, sys\nk = Fernet.generate_key()\n"+
+	python := exec.Command(need.Python(t, "cryptography", "python3-cryptography"), "-c", "from cryptography.fernet import Fernet\nimport json, sys\nk = Fernet.generate_key()\n"+
 		"print(k.decode(), Fernet(k).encrypt(json.dumps('"+five+"').encode()).decode(), Fernet(Fernet.generate_key()).encrypt(b'x').decode())")
 	out, err := python.Output()
 	if err != nil {
-		program(t, "python3 with python3-cryptography", "python3 python3-cryptography")
+		t.Fatal(err)
 	}
 	made := strings.Fields(string(out))
 	write("ykman/oath_keys.json", `{"five": "`+made[1]+`", "foreign": "`+made[2]+`", "cut": "`+made[1][:40]+`"}`)

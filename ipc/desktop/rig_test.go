@@ -16,6 +16,7 @@ import (
 	"github.com/godbus/dbus/v5"
 
 	"github.com/oathd/oathd/agent"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -28,20 +29,6 @@ func TestMain(m *testing.M) {
 	os.Setenv("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent/system/bus")
 	os.Setenv("XDG_RUNTIME_DIR", "/nonexistent")
 	os.Exit(m.Run())
-}
-
-// program finds a program, or says which Debian package has it; in CI nothing may be missing.
-func program(t testing.TB, name, debian string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	switch {
-	case err == nil:
-	case os.Getenv("CI") != "":
-		t.Fatalf("missing in CI: %s (Debian: apt-get install %s)", name, debian)
-	default:
-		t.Skipf("missing: %s (Debian: apt-get install %s)", name, debian)
-	}
-	return path
 }
 
 // testBus is a dbus-daemon of the test's own.
@@ -73,7 +60,7 @@ func startBus(t testing.TB) *testBus {
 // start returns when the bus listens: it then prints its address.
 func (b *testBus) start() {
 	b.t.Helper()
-	b.process = exec.Command(program(b.t, "dbus-daemon", "dbus"), "--config-file="+filepath.Join(b.dir, "bus.conf"), "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
+	b.process = exec.Command(need.Program(b.t, "dbus-daemon", "dbus"), "--config-file="+filepath.Join(b.dir, "bus.conf"), "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
 	out, err := b.process.StdoutPipe()
 	if err != nil {
 		b.t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/oathd/oathd/hw"
+	"github.com/oathd/oathd/internal/need"
 )
 
 func TestListenIsPrivate(t *testing.T) {
@@ -62,7 +63,7 @@ func TestListenRefuses(t *testing.T) {
 			return path
 		}, "another daemon answers"},
 		{"somebody else's directory", func(t *testing.T, dir string) string {
-			need(t, os.Getuid() == 0, "root, to give a directory away")
+			need.That(t, os.Getuid() == 0, "root, to give a directory away")
 			if err := os.Chown(dir, 65534, 65534); err != nil {
 				t.Fatal(err)
 			}

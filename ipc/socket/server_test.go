@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/oathd/oathd/agent"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -206,9 +207,9 @@ func TestServeReportsBrokenSocket(t *testing.T) {
 }
 
 func TestForeignUser(t *testing.T) {
-	need(t, os.Getuid() == 0, "root, to become another user")
-	curl := lookPath(t, "curl")
-	setpriv := lookPath(t, "setpriv")
+	need.That(t, os.Getuid() == 0, "root, to become another user")
+	curl := need.Program(t, "curl", "curl")
+	setpriv := need.Program(t, "setpriv", "util-linux")
 	for name, s := range map[string]*Server{
 		"the user's own door":          newServer(quiet, []route{hello}),
 		"the door for lists and codes": New(Options{CodesOnly: true, Agent: new(agent.Agent), Log: quiet.Log, StopTimeout: patience}),
@@ -237,7 +238,7 @@ func TestForeignUser(t *testing.T) {
 }
 
 func TestCurl(t *testing.T) {
-	curl := lookPath(t, "curl")
+	curl := need.Program(t, "curl", "curl")
 	d := start(t, hello, echo)
 	run := func(args ...string) string {
 		t.Helper()
@@ -256,13 +257,6 @@ func TestCurl(t *testing.T) {
 	if out := run("-e", "http://example.org", "-w", "%{http_code}", "-o", "/dev/null", "http://oathd/v1/hello"); out != "403" {
 		t.Errorf("with a referer: %s", out)
 	}
-}
-
-func lookPath(t *testing.T, program string) string {
-	t.Helper()
-	path, err := exec.LookPath(program)
-	need(t, err == nil, "%s (Debian: apt-get install curl util-linux)", program)
-	return path
 }
 
 // TestEveryCodeHasAStatus reads the codes from the source of ipc/api, so that none can be forgotten.

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -153,19 +152,6 @@ func refusal(t testing.TB, body string) *api.Error {
 		t.Fatalf("not an error body: %q", body)
 	}
 	return e.Error
-}
-
-// need skips a test that cannot run here for want of something; in CI nothing may be missing.
-func need(t testing.TB, there bool, format string, args ...any) {
-	t.Helper()
-	missing := "this test needs " + fmt.Sprintf(format, args...)
-	switch {
-	case there:
-	case os.Getenv("CI") != "":
-		t.Fatal(missing + ". CI is set, and there no test is skipped: run as root where scripts/deps has installed everything, or unset CI")
-	default:
-		t.Skip(missing)
-	}
 }
 
 // hello answers without looking at anything.
