@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -13,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/oathd/oathd/awsmfa/awstest"
-	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 	"github.com/oathd/oathd/oath"
 	"github.com/oathd/oathd/oath/otpauth"
@@ -40,9 +39,7 @@ type cloud struct {
 
 func newCloud(t *testing.T, o awstest.Options) *cloud {
 	t.Helper()
-	if _, err := os.Stat(awsProgram); err != nil {
-		hwtest.Missing(t, "aws", "sudo apt install awscli")
-	}
+	need.Program(t, awsProgram, "awscli")
 	c := &cloud{Server: awstest.Start(t, o), home: t.TempDir(), runtime: t.TempDir()}
 	key := c.AccessKey("alice")
 	c.env = append(c.Impersonate(), "HOME="+c.home, "XDG_RUNTIME_DIR="+c.runtime, "PATH=/usr/bin:/bin", "LANG=C.UTF-8", "GORACE=atexit_sleep_ms=0")
@@ -136,9 +133,7 @@ func awsVault(t testing.TB) string {
 			vault.failure = fmt.Errorf("%w: %s", err, out)
 		}
 	})
-	if vault.failure != nil {
-		hwtest.Missing(t, fmt.Sprintf("aws-vault (%v)", vault.failure), "go -C e2e/tools mod download")
-	}
+	need.That(t, vault.failure == nil, "aws-vault: go -C e2e/tools mod download (%v)", vault.failure)
 	return vault.program
 }
 

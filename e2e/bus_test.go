@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -30,7 +30,7 @@ func privateBus(t testing.TB) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(tool(t, "dbus-daemon", "dbus"), "--config-file="+config, "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
+	cmd := exec.Command(need.Program(t, "dbus-daemon", "dbus"), "--config-file="+config, "--nofork", "--nopidfile", "--nosyslog", "--print-address=1")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -49,21 +49,11 @@ func privateBus(t testing.TB) string {
 	return strings.TrimSpace(address)
 }
 
-// tool finds a program of others, or says which Debian package has it.
-func tool(t testing.TB, name, debian string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		hwtest.Missing(t, name, "sudo apt install "+debian)
-	}
-	return path
-}
-
 // TestOnTheBus has two adopted soft keys and a bus: gdbus gets the code that oathctl gets, and then, while nobody asks,
 // the daemon sleeps: at most 10 voluntary context switches a minute, over all its threads.
 func TestOnTheBus(t *testing.T) {
 	t.Parallel()
-	gdbus := tool(t, "gdbus", "libglib2.0-bin")
+	gdbus := need.Program(t, "gdbus", "libglib2.0-bin")
 	address := privateBus(t)
 	d := prepare(t, release(t), os.Environ())
 	d.env = append(d.env, "DBUS_SYSTEM_BUS_ADDRESS="+address) // a client of both buses, which are one here

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/internal/need"
 )
 
 // TestDemo runs the demonstration to its end: behind a pcscd of its own, and where no namespaces can be had.
@@ -30,9 +31,7 @@ func TestDemo(t *testing.T) {
 // runDemo returns what the demonstration prints, which must reach its end and leave nothing behind.
 func runDemo(t *testing.T, path string) string {
 	t.Helper()
-	if _, err := exec.LookPath("oathtool"); err != nil {
-		hwtest.Missing(t, "oathtool", "sudo apt install oathtool")
-	}
+	need.Program(t, "oathtool", "oathtool")
 	tmp := t.TempDir()
 	demo := exec.Command("../scripts/demo")
 	demo.Env = append(os.Environ(), "PATH="+path, "TMPDIR="+tmp, "OATHD_BIN="+build(t), "GORACE=atexit_sleep_ms=0")

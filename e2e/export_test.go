@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/internal/need"
 )
 
 // TestExport takes a seed out of the escrow for other people's programs: ykman writes its URI to a key of its own, oathtool
@@ -14,7 +15,7 @@ import (
 func TestExport(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	zbarimg := tool(t, "zbarimg", "zbar-tools")
+	zbarimg := need.Program(t, "zbarimg", "zbar-tools")
 	const pin = hwtest.FactoryPIN + "\n"
 	b.mustType(pin, "key", "enroll", "daily", "--yes")
 	paper := filepath.Join(b.dir, "paper.html")

@@ -10,8 +10,7 @@ import (
 	"syscall"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -23,18 +22,8 @@ func (s *stage) confined(t *testing.T, out ...string) *scene {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=2m,mode=0700"); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal(err)
-		}
-		t.Skipf("cannot mount a small file system: run this test as root (%v)", err)
-	}
-	t.Cleanup(func() {
-		sc.leave(syscall.SIGKILL)
-		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
-			t.Error(err)
-		}
-	})
+	need.SmallDisk(t, dir, "2m")
+	t.Cleanup(func() { sc.leave(syscall.SIGKILL) })
 	sc.furnish()
 	sc.begin()
 	return sc

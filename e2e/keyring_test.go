@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -15,7 +16,7 @@ func startKeyring(t *testing.T, address string) (lookup func() string) {
 	t.Helper()
 	home := t.TempDir()
 	env := []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "XDG_DATA_HOME=" + home, "XDG_RUNTIME_DIR=" + home, "DBUS_SESSION_BUS_ADDRESS=" + address}
-	keyring := exec.Command(tool(t, "gnome-keyring-daemon", "gnome-keyring"), "--foreground", "--unlock", "--components=secrets", "--control-directory="+home)
+	keyring := exec.Command(need.Program(t, "gnome-keyring-daemon", "gnome-keyring"), "--foreground", "--unlock", "--components=secrets", "--control-directory="+home)
 	keyring.Env, keyring.Stdin = env, strings.NewReader("the keyring's password")
 	if err := keyring.Start(); err != nil {
 		t.Fatal(err)
@@ -24,12 +25,12 @@ func startKeyring(t *testing.T, address string) (lookup func() string) {
 		_ = keyring.Process.Kill()
 		_ = keyring.Wait()
 	})
-	wait := exec.Command(tool(t, "gdbus", "libglib2.0-bin"), "wait", "--session", "--timeout", "20", "org.freedesktop.secrets")
+	wait := exec.Command(need.Program(t, "gdbus", "libglib2.0-bin"), "wait", "--session", "--timeout", "20", "org.freedesktop.secrets")
 	wait.Env = env
 	if out, err := wait.CombinedOutput(); err != nil {
 		t.Fatalf("the keyring is not on the bus: %v: %s", err, out)
 	}
-	secretTool := tool(t, "secret-tool", "libsecret-tools")
+	secretTool := need.Program(t, "secret-tool", "libsecret-tools")
 	return func() string {
 		cmd := exec.Command(secretTool, "lookup", "application", "oathd")
 		cmd.Env = env

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -94,10 +94,7 @@ func (r *recorder) read(body io.Reader, operation string) (string, error) {
 // field that is missing, undescribed or of another type.
 func TestOpenAPI(t *testing.T) {
 	t.Parallel()
-	const python = "/usr/bin/python3"
-	if err := exec.Command(python, "-c", "import jsonschema, yaml").Run(); err != nil {
-		hwtest.Missing(t, "jsonschema for Python", "sudo apt install python3-jsonschema python3-yaml")
-	}
+	python := need.Python(t, "jsonschema, yaml", "python3-jsonschema python3-yaml")
 	bus := privateBus(t)
 	startKeyring(t, bus)
 	d := start(t, build(t), os.Environ(), "--soft-keys", "2", "--dbus", bus)

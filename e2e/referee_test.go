@@ -8,6 +8,7 @@ import (
 
 	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/hw/softkey"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/ipc/api"
 )
 
@@ -64,9 +65,7 @@ func (b *bench) plug(i int) { b.pull[i] = b.pcscd.Plug(b.keys[i], slots[i]) }
 // codes asks oathtool and all the others within one time step, and returns their answers in order.
 func codes(t *testing.T, seed string, others ...func() string) []string {
 	t.Helper()
-	if _, err := exec.LookPath("oathtool"); err != nil {
-		hwtest.Missing(t, "oathtool", "sudo apt install oathtool")
-	}
+	need.Program(t, "oathtool", "oathtool")
 	for {
 		before := oathtool(t, seed)
 		answers := []string{before}

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/internal/need"
 )
 
 // cli is Debian's aws, in a world where the stand-in is AWS.
@@ -20,9 +20,7 @@ type cli struct {
 
 func startCLI(t *testing.T, s *Server, user string) cli {
 	t.Helper()
-	if _, err := os.Stat("/usr/bin/aws"); err != nil {
-		hwtest.Missing(t, "aws", "apt-get install awscli")
-	}
+	need.Program(t, "/usr/bin/aws", "awscli")
 	key := s.AccessKey(user)
 	return cli{s, append(s.Impersonate(), "HOME="+t.TempDir(), "PATH=/usr/bin:/bin", "AWS_DEFAULT_REGION=eu-central-1",
 		"AWS_ACCESS_KEY_ID="+key.ID, "AWS_SECRET_ACCESS_KEY="+key.Secret)}

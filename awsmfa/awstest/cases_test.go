@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/internal/need"
 )
 
 const (
@@ -21,11 +21,7 @@ const (
 // oathtool computes a code; it has the seed on its standard input.
 func oathtool(t *testing.T, seed string, when time.Time) string {
 	t.Helper()
-	program, err := exec.LookPath("oathtool")
-	if err != nil {
-		hwtest.Missing(t, "oathtool", "apt-get install oathtool")
-	}
-	cmd := exec.Command(program, "--totp", "--base32", "--now=@"+fmt.Sprint(when.Unix()), "-")
+	cmd := exec.Command(need.Program(t, "oathtool", "oathtool"), "--totp", "--base32", "--now=@"+fmt.Sprint(when.Unix()), "-")
 	cmd.Stdin = strings.NewReader(seed)
 	out, err := cmd.Output()
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"github.com/oathd/oathd/hw/hwtest"
+	"github.com/oathd/oathd/internal/need"
 )
 
 // foreign is botocore as a client, and as the judge of every answer.
@@ -35,11 +35,7 @@ type credentials []string
 // startForeign starts one client.
 func startForeign(t testing.TB) *foreign {
 	t.Helper()
-	python := "/usr/bin/python3"
-	if exec.Command(python, "-c", "import awscli").Run() != nil {
-		hwtest.Missing(t, "awscli", "apt-get install awscli")
-	}
-	cmd := exec.Command(python, "-u", "testdata/botocore_client.py")
+	cmd := exec.Command(need.Python(t, "awscli", "awscli"), "-u", "testdata/botocore_client.py")
 	cmd.Env = []string{"HOME=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true", "PATH=/usr/bin:/bin"}
 	in, err := cmd.StdinPipe()
 	if err != nil {

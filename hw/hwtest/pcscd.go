@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/oathd/oathd/hw/vpcd"
+	"github.com/oathd/oathd/internal/need"
 )
 
 const (
@@ -82,25 +83,10 @@ func StartPCSCD(t testing.TB, entries int) *PCSCD {
 // needPCSCD returns the paths of pcscd and of the virtual reader's driver.
 func needPCSCD(t testing.TB) (program, driver string) {
 	t.Helper()
-	program, err := exec.LookPath("pcscd")
-	if err != nil {
-		program = "/usr/sbin/pcscd" // not in an ordinary user's PATH
-	}
-	for _, path := range []string{program, vpcdDriver} {
-		if _, err := os.Stat(path); err != nil {
-			Missing(t, path, "sudo apt install pcscd vsmartcard-vpcd")
-		}
-	}
+	program = need.Program(t, "pcscd", "pcscd")
+	_, err := os.Stat(vpcdDriver)
+	need.That(t, err == nil, "%s (Debian: apt-get install vsmartcard-vpcd)", vpcdDriver)
 	return program, vpcdDriver
-}
-
-// Missing skips the test, or fails it in CI, for want of something that the command would install.
-func Missing(t testing.TB, what, command string) {
-	t.Helper()
-	if os.Getenv("CI") != "" {
-		t.Fatalf("%s is missing, and in CI nothing may be; to get it: %s", what, command)
-	}
-	t.Skipf("%s is missing; to get it: %s", what, command)
 }
 
 // writeConfig writes one reader.conf with its own copy of the driver per entry: entries that share a
@@ -154,10 +140,10 @@ func (p *PCSCD) run(program, config string) error {
 		Stderr:      &p.stderr,
 		SysProcAttr: namespaces(),
 	}
-	if err := p.process.Start(); err != nil {
-		if errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC) {
-			Missing(p.t, "the right to make namespaces", "run the tests as root, or sudo sysctl kernel.unprivileged_userns_clone=1")
-		}
+	err = p.process.Start()
+	refused := errors.Is(err, unix.EPERM) || errors.Is(err, unix.ENOSPC)
+	need.That(p.t, !refused, "the right to make namespaces: run it as root, or sudo sysctl kernel.unprivileged_userns_clone=1")
+	if err != nil {
 		return fmt.Errorf("cannot start a process in its own namespaces: %w", err)
 	}
 	return nil

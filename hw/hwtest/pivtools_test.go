@@ -18,6 +18,7 @@ import (
 
 	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/hw/softkey"
+	"github.com/oathd/oathd/internal/need"
 )
 
 const (
@@ -157,9 +158,7 @@ func (s *pivSeat) attests(name, attestor string, want any) {
 }
 
 func TestPIVTools(t *testing.T) {
-	if _, err := exec.LookPath("yubico-piv-tool"); err != nil {
-		hwtest.Missing(t, "yubico-piv-tool", "sudo apt install yubico-piv-tool")
-	}
+	need.Program(t, "yubico-piv-tool", "yubico-piv-tool")
 	t.Parallel()
 	tests := []struct {
 		name string

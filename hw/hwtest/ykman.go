@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/oathd/oathd/internal/need"
 )
 
 // Ykman is Yubico's own program, as the distribution packages it, with the key in one slot. It is the
@@ -48,9 +50,7 @@ class Keyring(keyring.backend.KeyringBackend):
 // slot: where it cannot connect it kills the user's scdaemon (ykman/pcsc, kill_scdaemon).
 func (p *PCSCD) Ykman(t testing.TB, slot int) *Ykman {
 	t.Helper()
-	if _, err := exec.LookPath("ykman"); err != nil {
-		Missing(t, "ykman", "sudo apt install yubikey-manager")
-	}
+	need.Program(t, "ykman", "yubikey-manager")
 	home := t.TempDir()
 	if err := os.WriteFile(filepath.Join(home, "hwtest_keyring.py"), []byte(keyringModule), 0o600); err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/oathd/oathd/hw/hwtest"
 	"github.com/oathd/oathd/hw/softkey"
 	"github.com/oathd/oathd/hw/ykoath"
+	"github.com/oathd/oathd/internal/need"
 	"github.com/oathd/oathd/oath"
 )
 
@@ -545,9 +546,7 @@ func ykmanBasics(s *seat) {
 
 // oathtool confirms the arithmetic that the other tests compare with.
 func TestOathtool(t *testing.T) {
-	if _, err := exec.LookPath("oathtool"); err != nil {
-		hwtest.Missing(t, "oathtool", "sudo apt install oathtool")
-	}
+	need.Program(t, "oathtool", "oathtool")
 	for _, c := range credentials {
 		if c.Steam() || c.Type == oath.HOTP && c.Algorithm != sha1 { // which oathtool does not know
 			continue
