@@ -124,6 +124,56 @@ func isSelector(n ast.Node, pkg, name string) bool {
 	return ok && x.Name == pkg
 }
 
+// skippers are the files whose tests skip although nothing is missing, and why.
+var skippers = map[string]string{
+	"agent/mortal_test.go":              "who dies at a point that this course of events did not reach has not died",
+	"agent/pulled_test.go":              "who did without a key is not disturbed when it leaves",
+	"cmd/oathctl-doctor/daemon_test.go": "root is refused nothing",
+	"hw/hwtest/conformance_keys.go":     "not every kind of key can do everything",
+	"hw/hwtest/softkeys_test.go":        "nobody's real key is to be erased",
+	"hw/hwtest/ykman_test.go":           "not every version of ykman can do everything",
+}
+
+// skips wants internal/need to decide what becomes of a test without what it needs: it says how to get it, and that in CI nothing may be
+// missing. What takes long may be skipped in short.
+func skips(h tree) []string {
+	var complaints []string
+	for _, f := range h.files {
+		if !f.test && !slices.Contains(testSupport, f.pkg) || f.pkg == "internal/need" {
+			continue
+		}
+		ast.Inspect(f.ast, func(n ast.Node) bool {
+			if call, ok := n.(*ast.CallExpr); ok && (asksForCI(call) || skippers[f.name] == "" && isSkip(call)) {
+				complaints = append(complaints, h.at(f, n)+": leave it to internal/need whether a test that lacks something is skipped or fails")
+			}
+			return !onlyInShort(n)
+		})
+	}
+	return complaints
+}
+
+func asksForCI(call *ast.CallExpr) bool {
+	if !isSelector(call.Fun, "os", "Getenv") || len(call.Args) != 1 {
+		return false
+	}
+	name, ok := call.Args[0].(*ast.BasicLit)
+	return ok && name.Value == `"CI"`
+}
+
+func isSkip(call *ast.CallExpr) bool {
+	s, ok := call.Fun.(*ast.SelectorExpr)
+	return ok && slices.Contains([]string{"Skip", "Skipf", "SkipNow"}, s.Sel.Name)
+}
+
+func onlyInShort(n ast.Node) bool {
+	branch, ok := n.(*ast.IfStmt)
+	if !ok {
+		return false
+	}
+	call, ok := branch.Cond.(*ast.CallExpr)
+	return ok && isSelector(call.Fun, "testing", "Short")
+}
+
 // maxLines is how long a file may be before it is two.
 const maxLines = 400
 
@@ -193,6 +243,20 @@ func TestNoSleepCanFail(t *testing.T) {
 		testSupport[0] + "/a.go": sleeps,
 		"a/b_test.go":            "package a\nimport (\"time\"; \"testing/synctest\")\nfunc f() { synctest.Test(nil, func() { time.Sleep(1) }) }",
 	}, "a/a_test.go:3:12", testSupport[0]+"/a.go:3:12")
+}
+
+func TestSkipsCanFail(t *testing.T) {
+	in := func(code string) string { return "package a\nfunc _() {\n" + code + "\n}" }
+	skippers["a/strange_test.go"] = "it is a test of this test"
+	defer delete(skippers, "a/strange_test.go")
+	breaks(t, skips, map[string]string{
+		"a/a.go":                 in(`t.Skip()`),
+		"a/good_test.go":         in(`if testing.Short() { t.Skip("it takes long") }; need.That(t, os.Getenv("HOME") != "", "a home")`),
+		"a/strange_test.go":      in(`t.Skip("so"); if os.Getenv("CI") != "" { t.Fatal("so") }`),
+		"a/bad_test.go":          in("if raced() { t.Skipf(why) }; t.SkipNow()"),
+		"internal/need/a.go":     in(`if os.Getenv("CI") == "" { t.Skip(missing) }`),
+		testSupport[0] + "/a.go": in(`t.Skip("there is none")`),
+	}, "a/strange_test.go:3:18", "a/bad_test.go:3:14", "a/bad_test.go:3:30", testSupport[0]+"/a.go:3:1")
 }
 
 func TestFileLengthCanFail(t *testing.T) {

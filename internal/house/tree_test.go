@@ -57,6 +57,7 @@ var rules = map[string]rule{
 	"package comments":   packageComments,
 	"exported names":     exportedNames,
 	"no sleep in tests":  noSleep,
+	"skips":              skips,
 	"file length":        fileLength,
 	"architecture":       architecture,
 	"continuous testing": continuousTesting,
