@@ -233,6 +233,9 @@ func TestFlippedBits(t *testing.T) {
 			s.wantUnchanged(what, fresh, request, "", api.CodeEscrow)
 			s.wantUnchanged(what, fresh, func() error { return opened["recipients remove"](s, onPaper, s.paper) }, "", api.CodeEscrow)
 		}
+		if d, err := s.drill(onPaper, s.paper); err != nil || len(d.Faults) != 1 || d.Proved+d.Runbooks != 2 {
+			t.Errorf("a drill counts a damaged %s: %v, %+v", row.Kind, err, d)
+		}
 		s.putRows(row)
 	}
 	if report, err := s.restore(api.RestoreRequest{To: []string{"new"}}); err != nil || !report.Complete {
@@ -258,6 +261,9 @@ func TestSwappedRows(t *testing.T) {
 			s.putRows(a, b)
 			for _, verb := range []string{"drill", "restore"} {
 				s.wantUnchanged(verb, fresh, func() error { return opened[verb](s, onPaper, s.paper) }, "", api.CodeEscrow, api.CodeProofFailed)
+			}
+			if d, err := s.drill(onPaper, s.paper); err != nil || d.Seeds != 2 || d.Proved != 0 || d.Here != 0 {
+				t.Errorf("a drill counts what is wrong as proved: %v, %+v", err, d)
 			}
 			s.putRows(seeds...)
 		})

@@ -36,7 +36,7 @@ func (a *Agent) EscrowDrill(ctx context.Context, who Caller, r api.EscrowDrillRe
 	var d api.EscrowDrill
 	seen := a.view.Load()
 	for _, p := range rows {
-		a.tryPayload(open, p, seen.accounts[p.account], &d)
+		a.tryPayload(open, p, seen.accounts[p.account], began.Unix(), &d)
 	}
 	if len(d.Faults) == 0 {
 		what := fmt.Sprintf("the drill with %s went well: %d seeds, %d runbooks", recipientName(open.By), d.Seeds, d.Runbooks)
@@ -48,11 +48,6 @@ func (a *Agent) EscrowDrill(ctx context.Context, who Caller, r api.EscrowDrillRe
 	a.mu.Lock()
 	d.Recipient = a.book.recipient(seen, open.By)
 	a.mu.Unlock()
-	for _, acc := range seen.accountList {
-		if acc.Escrow != "" && acc.answered(began.Unix()) {
-			d.Here++
-		}
-	}
 	return d, nil
 }
 
@@ -66,18 +61,23 @@ func (acc *accountView) answered(since int64) bool {
 	return false
 }
 
-// tryPayload opens one payload and counts what it found. acc is nil for a payload that is nobody's, which cannot be.
-func (a *Agent) tryPayload(open *escrow.Open, p payload, acc *accountView, d *api.EscrowDrill) {
+// tryPayload opens one payload and counts what it found; began is when the keys were asked. acc is nil for a payload that is
+// nobody's, which cannot be.
+func (a *Agent) tryPayload(open *escrow.Open, p payload, acc *accountView, began int64, d *api.EscrowDrill) {
 	var content *oath.Secret
 	var err error
 	if p.Entry.Kind == escrow.Runbook {
-		d.Runbooks++
-		content, err = a.content(open, p)
+		if content, err = a.content(open, p); err == nil {
+			d.Runbooks++
+		}
 	} else {
 		var proved bool
 		d.Seeds++
 		if content, _, proved, err = a.seedOf(open, p); proved {
 			d.Proved++
+			if acc != nil && acc.answered(began) {
+				d.Here++
+			}
 		}
 	}
 	content.Wipe()
