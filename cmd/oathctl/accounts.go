@@ -91,6 +91,9 @@ func noteWords(account api.Account) string {
 	} else if account.Conflict {
 		notes = append(notes, ink.Paint(ink.Red, "another account has this name and another seed"))
 	}
+	if account.Rotating != "" {
+		notes = append(notes, ink.Paint(ink.Yellow, "is getting another seed"))
+	}
 	if account.Type == "hotp" {
 		notes = append(notes, "HOTP")
 	}

@@ -80,6 +80,20 @@ func (a *app) resumed(ctx context.Context, request streamed) error {
 		if err == nil && len(report.Accounts) == 0 {
 			a.term.say("nothing was broken off")
 		}
+		a.sayRotations(ctx)
 		return report, err
 	})
+}
+
+// sayRotations tells of rotations that are under way: only somebody who knows what the service took can go on with them.
+func (a *app) sayRotations(ctx context.Context) {
+	list, err := a.client.Accounts(ctx, "")
+	if err != nil {
+		return // the report says what there is to say
+	}
+	for _, account := range list {
+		if account.Rotating != "" {
+			a.term.say(account.Label() + " is getting another seed: \"oathctl rotate " + account.ID + "\" goes on with it")
+		}
+	}
 }

@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +43,7 @@ screen. It can be broken off anywhere: run it again to go on, with --done once t
 }
 
 func (a *app) rotate(ctx context.Context, name string, o rotateOptions) error {
-	account, err := a.client.Account(ctx, name)
+	account, err := a.accountToRotate(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -60,6 +60,22 @@ func (a *app) rotate(ctx context.Context, name string, o rotateOptions) error {
 		return nil
 	}
 	return a.confirmRotation(ctx, account)
+}
+
+// accountToRotate finds an account although the one that has its next seed is called nearly the same.
+func (a *app) accountToRotate(ctx context.Context, name string) (api.Account, error) {
+	account, err := a.client.Account(ctx, name)
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok || e.Code != api.CodeAmbiguous || len(e.Candidates) != 2 {
+		return account, err
+	}
+	for i, c := range e.Candidates {
+		this, failed := a.client.Account(ctx, c.ID)
+		if failed == nil && this.Rotating == e.Candidates[1-i].ID {
+			return this, nil
+		}
+	}
+	return account, err
 }
 
 // beginRotation writes the new seed beside the old one.
@@ -122,12 +138,20 @@ func (a *app) endRotation(ctx context.Context, account api.Account, giveUp bool)
 	if err != nil {
 		return err
 	}
-	lines := append(reportWords(report, ""), fmt.Sprintf("%s has its new seed; the old one is removed", account.Label()))
-	if giveUp {
-		lines[len(lines)-1] = account.Label() + " keeps its old seed; the new one is removed"
-	}
-	if err := a.term.answer(report, lines); err != nil {
+	if err := a.term.answer(report, append(reportWords(report, ""), endWords(account, giveUp, report.Complete))); err != nil {
 		return err
 	}
 	return reportError(report)
+}
+
+// endWords tells which seed stays, and whether the other one is gone from all keys.
+func endWords(account api.Account, giveUp, complete bool) string {
+	words, other := account.Label()+" has its new seed; ", "the old one"
+	if giveUp {
+		words, other = account.Label()+" keeps its old seed; ", "the new one"
+	}
+	if complete {
+		return words + other + " is removed"
+	}
+	return words + "\"oathctl resume\" removes " + other + " where it still is"
 }
