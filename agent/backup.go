@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -102,6 +103,9 @@ func (a *Agent) EscrowOpen(ctx context.Context, who Caller, r api.EscrowOpenRequ
 		return api.Escrow{}, err
 	}
 	b, err := escrow.ParseBackup(secrets[1].Bytes())
+	if errors.Is(err, escrow.ErrDamaged) {
+		return api.Escrow{}, because(err, api.CodeEscrow, "use another backup", "cannot use the backup")
+	}
 	if err != nil {
 		return api.Escrow{}, vaultError(err, "cannot use the backup")
 	}

@@ -110,7 +110,7 @@ func (o opening) key(v *escrow.Vault) (*keyView, escrow.Recipient, error) {
 		return ok && k.Present
 	})
 	if len(here) != 1 {
-		e := refuse(api.CodeAmbiguous, "name the key", "cannot tell which key is to open the escrow: %d of those that are plugged in can", len(here))
+		e := refuse(api.CodeAmbiguous, "name the key: --with piv:KEY", "cannot tell which key is to open the escrow: %d of those that are plugged in can", len(here))
 		if e.Candidates = keyCandidates(here); len(here) == 0 {
 			e.Code, e.Hint = api.CodeKeyAbsent, "plug one of its keys in, or use the recovery key"
 		}
