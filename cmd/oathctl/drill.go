@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -42,7 +43,7 @@ func (a *app) drill(ctx context.Context, w withFlag) error {
 	return a.drillEach(ctx, e.Recipients)
 }
 
-// drillEach goes on after a recipient that failed; its error is the first one's.
+// drillEach goes on after a recipient that failed, and says at once why; its exit status is the first one's.
 func (a *app) drillEach(ctx context.Context, recipients []api.Recipient) error {
 	var failure error
 	for _, r := range recipients {
@@ -56,19 +57,21 @@ func (a *app) drillEach(ctx context.Context, recipients []api.Recipient) error {
 		switch err := a.drillOne(ctx, openerOf(r)); {
 		case ctx.Err() != nil:
 			return err
-		case failure == nil:
-			failure = err
 		case err != nil:
 			a.term.fail(err)
+			failure = cmp.Or(failure, err)
 		}
 	}
-	return failure
+	if failure != nil {
+		return ended(exitStatus(failure))
+	}
+	return nil
 }
 
 func (a *app) drillOne(ctx context.Context, o api.Opener) error {
 	p := &prompts{a: a}
 	defer p.close()
-	secret, err := p.secret(ctx, openerPrompt(o))
+	secret, err := p.secret(ctx, a.openerPrompt(ctx, o))
 	if err != nil {
 		return err
 	}

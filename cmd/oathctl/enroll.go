@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -88,11 +90,16 @@ func (o enrollOptions) request() api.EnrollRequest {
 func (a *app) carryOut(ctx context.Context, p *prompts, e api.Enrollment, o enrollOptions) (api.Enrollment, error) {
 	a.term.say(planWords(e)...)
 	if !o.yes {
-		if err := a.confirmEnroll(ctx, e.Key); err != nil {
+		if err := a.confirmEnroll(ctx, keyName(e.Key.Label, e.Key.Soft)); err != nil {
 			return e, err
 		}
 	}
-	secrets, err := p.enrollSecrets(ctx, o)
+	return a.enrollOne(ctx, p, e, o)
+}
+
+// enrollOne asks for the secrets, and has it done.
+func (a *app) enrollOne(ctx context.Context, p *prompts, e api.Enrollment, o enrollOptions) (api.Enrollment, error) {
+	secrets, err := p.enrollSecrets(ctx, o, e.Key.Label)
 	defer secrets.Wipe()
 	if err != nil {
 		return e, err
@@ -105,13 +112,13 @@ func (a *app) carryOut(ctx context.Context, p *prompts, e api.Enrollment, o enro
 }
 
 // enrollSecrets asks for what a set-up needs; what it has got before an error is the caller's to wipe too.
-func (p *prompts) enrollSecrets(ctx context.Context, o enrollOptions) (s client.EnrollSecrets, err error) {
+func (p *prompts) enrollSecrets(ctx context.Context, o enrollOptions, key string) (s client.EnrollSecrets, err error) {
 	for _, field := range []struct {
 		needed bool
 		secret **oath.Secret
 		ask    func() (*oath.Secret, error)
 	}{
-		{true, &s.PIN, func() (*oath.Secret, error) { return p.secret(ctx, "PIV PIN") }},
+		{true, &s.PIN, func() (*oath.Secret, error) { return p.secret(ctx, "PIV PIN of "+key) }},
 		{o.givenKey, &s.ManagementKey, func() (*oath.Secret, error) { return p.hexSecret(ctx, "Management key, in hexadecimal") }},
 		{o.newPIN, &s.NewPIN, func() (*oath.Secret, error) { return p.newSecret(ctx, "New PIN, 6 to 8 characters", "the new PIN") }},
 		{o.newPUK, &s.PUK, func() (*oath.Secret, error) { return p.secret(ctx, "PUK") }},
@@ -142,8 +149,7 @@ func (p *prompts) hexSecret(ctx context.Context, what string) (*oath.Secret, err
 	return b, nil
 }
 
-func (a *app) confirmEnroll(ctx context.Context, key api.Key) error {
-	name := keyName(key.Label, key.Soft)
+func (a *app) confirmEnroll(ctx context.Context, name string) error {
 	if !a.term.asks {
 		return usagef("--yes says that you are sure", "cannot enroll %s: there is no terminal to ask whether you are sure", name)
 	}
@@ -154,27 +160,74 @@ func (a *app) confirmEnroll(ctx context.Context, key api.Key) error {
 	return err
 }
 
-// enrollMissing gives those of the keys a slot that have none yet, one after the other, after asking or with yes.
+// enrollMissing gives those of the keys a slot that have none yet, one after the other, after asking once or with yes.
 func (a *app) enrollMissing(ctx context.Context, p *prompts, keys []string, yes bool) error {
 	if !a.term.asks && !yes {
 		return nil // the daemon says what is missing
 	}
+	var missing []api.Enrollment
 	for _, key := range keys {
-		o := enrollOptions{yes: yes}
-		e, err := a.enrollPlan(ctx, key, o)
-		if err == nil && !e.Reuse {
-			e, err = a.carryOut(ctx, p, e, o)
-		}
+		e, err := a.enrollPlan(ctx, key, enrollOptions{})
 		if err != nil {
 			return err
 		}
-		a.term.say(enrolledWords(e))
+		if e.Reuse {
+			a.term.say(enrolledWords(e))
+		} else {
+			missing = append(missing, e)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	return a.enrollAll(ctx, p, missing, yes)
+}
+
+// enrollAll says what is planned for some keys, makes sure that it is wanted, and has it done.
+func (a *app) enrollAll(ctx context.Context, p *prompts, plans []api.Enrollment, yes bool) error {
+	a.term.say(plansWords(plans)...)
+	var names []string
+	for _, e := range plans {
+		names = append(names, keyName(e.Key.Label, e.Key.Soft))
+	}
+	if !yes {
+		if err := a.confirmEnroll(ctx, strings.Join(names, ", ")); err != nil {
+			return err
+		}
+	}
+	for _, e := range plans {
+		made, err := a.enrollOne(ctx, p, e, enrollOptions{})
+		if err != nil {
+			return err
+		}
+		a.term.say(enrolledWords(made))
 	}
 	return nil
 }
 
-func planWords(e api.Enrollment) []string {
-	lines := []string{keyName(e.Key.Label, e.Key.Soft) + ", to open the escrow:"}
+// plansWords says once what is the same for keys that follow each other.
+func plansWords(plans []api.Enrollment) (lines []string) {
+	for len(plans) > 0 {
+		n := 1
+		name := keyName(plans[0].Key.Label, plans[0].Key.Soft)
+		for n < len(plans) && samePlan(plans[0], plans[n]) {
+			name += ", " + keyName(plans[n].Key.Label, plans[n].Key.Soft)
+			n++
+		}
+		lines = append(lines, slotWords(name, plans[0])...)
+		plans = plans[n:]
+	}
+	return lines
+}
+
+func samePlan(a, b api.Enrollment) bool {
+	return slices.Equal(a.Steps, b.Steps) && slices.Equal(a.Warnings, b.Warnings)
+}
+
+func planWords(e api.Enrollment) []string { return slotWords(keyName(e.Key.Label, e.Key.Soft), e) }
+
+func slotWords(name string, e api.Enrollment) []string {
+	lines := []string{name + ", to open the escrow:"}
 	for _, step := range e.Steps {
 		lines = append(lines, "  "+step)
 	}

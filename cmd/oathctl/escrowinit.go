@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,8 +21,17 @@ type initOptions struct {
 	yes        bool
 }
 
-// given reports whether any recipient was named: then nobody is asked for more.
-func (o *initOptions) given() bool { return len(o.keys) > 0 || o.paper != "" || o.passphrase }
+// recipients counts what was named: if it is anything, nobody is asked for more.
+func (o *initOptions) recipients() int {
+	n := len(o.keys)
+	if o.paper != "" {
+		n++
+	}
+	if o.passphrase {
+		n++
+	}
+	return n
+}
 
 func (a *app) escrowInitCommand() *cobra.Command {
 	var o initOptions
@@ -47,13 +58,12 @@ standard input, a line each: the PINs of keys that get a slot, with --yes, and t
 
 // attackers says plainly what an escrow gives to whom.
 var attackers = []string{
-	"The escrow keeps a copy of each seed that is added, encrypted, so that any key can be lost.",
-	"Whoever gets",
-	"  the disk alone, or a backup      has no seed, but the names of accounts and keys, and, if there is",
-	"                                   a passphrase, all the time there is to guess it",
+	"The escrow keeps each seed that is added from now on, encrypted. Whoever gets",
+	"  the disk alone, or a backup      has the names of accounts and keys, and all the time there is to guess",
+	"                                   a passphrase; no seed",
 	"  a key alone                      has its codes, unless it has a password; no seed",
-	"  a key, its PIN and any backup    has every seed in that backup",
-	"  the paper and any backup         has every seed in that backup: keep them apart",
+	"  with a backup, the paper, or     has every seed in it: keep them apart",
+	"  a key and its PIN",
 }
 
 func (a *app) escrowInit(ctx context.Context, o initOptions) error {
@@ -61,10 +71,13 @@ func (a *app) escrowInit(ctx context.Context, o initOptions) error {
 		return err
 	}
 	a.term.say(attackers...)
-	if !o.given() {
+	if o.recipients() == 0 {
 		if err := a.askRecipients(ctx, &o); err != nil {
 			return err
 		}
+	}
+	if o.recipients() < 2 {
+		return usagef("a paper and a key, two keys, or a passphrase besides", "cannot make an escrow with fewer than two recipients: one is soon lost")
 	}
 	p := &prompts{a: a}
 	defer p.close()
@@ -94,14 +107,24 @@ func (a *app) makeEscrow(ctx context.Context, paper string, request making) erro
 	if err != nil {
 		return err
 	}
+	if a.term.asks && !a.term.json {
+		return a.tryFirst(ctx, made)
+	}
 	if err := a.term.answer(made, made.words(time.Now())); err != nil {
 		return err
 	}
-	if a.term.asks {
-		return a.offerDrill(ctx)
-	}
 	a.term.say("now try it: oathctl escrow drill")
 	return nil
+}
+
+// tryFirst offers the first drill before it tells of the escrow, so that nobody has to read a table between two questions.
+func (a *app) tryFirst(ctx context.Context, m made) error {
+	a.term.say("The escrow is made.")
+	failure := a.offerDrill(ctx)
+	if e, err := a.client.Escrow(ctx); err == nil {
+		m.Escrow = e
+	}
+	return cmp.Or(failure, a.term.answer(m, m.words(time.Now())))
 }
 
 // noEscrowYet finds out before anything is asked that it would be in vain.
@@ -118,22 +141,31 @@ func (a *app) askRecipients(ctx context.Context, o *initOptions) error {
 	if !a.term.asks {
 		return usagef("e.g. oathctl escrow init --paper FILE --passphrase", "cannot make an escrow that nothing opens: give two of --paper, --key and --passphrase")
 	}
-	file, err := a.term.ask(ctx, `File for the recovery paper, to be printed ("-": no paper) [oathd-recovery.html]`)
-	if err != nil {
+	a.term.tell("Two things or more are to open it.")
+	if err := a.askPaper(ctx, o); err != nil {
 		return err
-	}
-	switch file {
-	case "":
-		o.paper = "oathd-recovery.html"
-	case "-":
-	default:
-		o.paper = file
 	}
 	if err := a.askKeys(ctx, o); err != nil {
 		return err
 	}
+	var err error
 	o.passphrase, err = a.term.confirm(ctx, "A passphrase too?")
 	return err
+}
+
+// askPaper asks until the name is free: a paper replaces nothing.
+func (a *app) askPaper(ctx context.Context, o *initOptions) error {
+	for {
+		file, err := a.term.ask(ctx, `File for the recovery paper, to be printed ("-": no paper) [oathd-recovery.html]`)
+		if err != nil || file == "-" {
+			return err
+		}
+		o.paper = cmp.Or(file, "oathd-recovery.html")
+		if _, err := os.Lstat(o.paper); err != nil {
+			return nil
+		}
+		a.term.tell(o.paper + " is there already; name another file")
+	}
 }
 
 // askKeys offers the keys that are plugged in.

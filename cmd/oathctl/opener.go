@@ -127,20 +127,24 @@ func (a *app) backupOpener(ctx context.Context, w withFlag, p *prompts) (*opener
 	if err != nil {
 		return nil, err
 	}
-	secret, err := p.secret(ctx, openerPrompt(chosen))
+	secret, err := p.secret(ctx, a.openerPrompt(ctx, chosen))
 	if err != nil {
 		return nil, err
 	}
 	return &opener{chosen, secret}, nil
 }
 
-func openerPrompt(o api.Opener) string {
+// openerPrompt names a key as people know it: a PIN that is typed for another one costs a try.
+func (a *app) openerPrompt(ctx context.Context, o api.Opener) string {
 	switch {
 	case o.By == api.OpenRecovery:
 		return "Recovery key"
 	case o.By == api.OpenPassphrase:
 		return "Passphrase"
-	case o.Key != "":
+	case o.Key != "" && a.term.asks:
+		if key, err := a.client.Key(ctx, o.Key); err == nil {
+			return "PIV PIN of " + key.Label
+		}
 		return "PIV PIN of " + o.Key
 	}
 	return "PIV PIN"

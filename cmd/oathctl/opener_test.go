@@ -64,7 +64,7 @@ func TestEnrollSecrets(t *testing.T) {
 		term, _, _ := fakeTerminal()
 		term.in = strings.NewReader(test.input)
 		p := &prompts{a: &app{term: term}}
-		got, err := p.enrollSecrets(t.Context(), test.options)
+		got, err := p.enrollSecrets(t.Context(), test.options, "red")
 		if test.want == nil {
 			if exitStatus(err) != exitUsage || strings.Contains(err.Error(), "zz") {
 				t.Errorf("%s: %v", name, err)
