@@ -25,6 +25,9 @@ func (a *Agent) attest(ctx context.Context, k *keyView, slot *piv.Slot) (*api.At
 		}
 		return err
 	}, asIs)
+	if err == nil {
+		err = ctx.Err() // both may have come
+	}
 	switch {
 	case err != nil && (errors.Is(err, hw.ErrRemoved) || ctx.Err() != nil):
 		return nil, cardError(err, "cannot look at the attestation of %s", k.Label)

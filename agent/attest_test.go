@@ -76,7 +76,7 @@ func TestAttestationOfAnotherKey(t *testing.T) {
 	}
 }
 
-// Who gives up while the key vouches learns so from what comes next.
+// Who gives up while the key vouches has adopted nothing.
 func TestAttestationThatNobodyWaitsFor(t *testing.T) {
 	const attest = 0xf9
 	k := newKey(t, softkey.Options{Serial: mainSerial})
@@ -89,6 +89,9 @@ func TestAttestationThatNobodyWaitsFor(t *testing.T) {
 	r := newRigWith(t, agent.Options{Attestors: softMakers()})
 	_, err := r.Adopt(ctx, tester, r.insertOnly(k), api.AdoptRequest{Label: "main"})
 	wantCode(t, err, api.CodeCanceled)
+	if k := r.Keys()[0]; k.State != api.KeySeen {
+		t.Errorf("it is %s", k.State)
+	}
 }
 
 // A key with two escrow slots vouches for the one that is enrolled.
