@@ -127,11 +127,11 @@ func (p *person) leave(last string) time.Duration {
 
 var recoveryKey = regexp.MustCompile(`AGE-SECRET-KEY-1( [0-9A-Z]{1,4})+`)
 
-// mostForAnEscrow is how long who reads every word may take to make an escrow. Two minutes are the aim: most of the time is reading.
-const mostForAnEscrow = 3 * time.Minute
+// mostForAnEscrow is how long who reads every word may take to make an escrow. What the machine takes is told, but not held: it may be busy.
+const mostForAnEscrow = 2 * time.Minute
 
 // TestEscrowByHand makes an escrow as a person does who has two new keys and a printer: a paper, a slot on each key, a first
-// drill with all three, the recovery key pasted from the page that is about to be printed.
+// drill with all three, the recovery key pasted from the page that is about to be printed (who types it needs longer).
 func TestEscrowByHand(t *testing.T) {
 	b := newBenchOf(t, release(t))
 	p := b.atTerminal(t, "escrow", "init")
@@ -142,10 +142,6 @@ func TestEscrowByHand(t *testing.T) {
 	p.answer("PIN of daily (not shown): ", hwtest.FactoryPIN)
 	p.answer("PIN of spare (not shown): ", hwtest.FactoryPIN)
 	p.answer("Try now whether it opens? [y/N] ", "y")
-	for _, key := range []string{"daily", "spare"} {
-		p.answer("Try "+key+"  (", "y")
-		p.answer("PIN of "+key+" (not shown): ", hwtest.FactoryPIN)
-	}
 	page, err := os.ReadFile(filepath.Join(p.program.Dir, "oathd-recovery.html"))
 	if err != nil {
 		t.Fatal(err)
@@ -154,12 +150,13 @@ func TestEscrowByHand(t *testing.T) {
 	p.answer("Recovery key (not shown): ", recoveryKey.FindString(string(page)))
 	machine := p.leave("recovery paper opens the escrow: ")
 
-	touches := 2 * len(b.keys) // the slot's certificate, and the drill
+	touches := 2 * len(b.keys) // the slot's certificate, and the drill; these keys touch themselves, and nobody is told
+	p.words += touches * len(strings.Fields("touch daily: it blinks"))
 	reading := time.Duration(p.words) * time.Minute / wordsAMinute
 	doing := time.Duration(p.answers)*forAnAnswer + time.Duration(touches)*forATouch
-	t.Logf("%s\n%d words, read in %.0f s; %d answers and %d touches, given in %.0f s; the machine took %.1f s: %.0f s",
-		strings.Join(p.asked, "\n"), p.words, reading.Seconds(), p.answers, touches, doing.Seconds(), machine.Seconds(), (reading + doing + machine).Seconds())
-	if all := reading + doing + machine; all >= mostForAnEscrow {
+	t.Logf("%s\n%d words, read in %.0f s; %d answers and %d touches, given in %.0f s; the machine took %.1f s",
+		strings.Join(p.asked, "\n"), p.words, reading.Seconds(), p.answers, touches, doing.Seconds(), machine.Seconds())
+	if all := reading + doing; all >= mostForAnEscrow {
 		t.Errorf("a person takes %v for an escrow, want less than %v", all.Round(time.Second), mostForAnEscrow)
 	}
 }

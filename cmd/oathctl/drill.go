@@ -10,6 +10,7 @@ import (
 
 	"github.com/oathd/oathd/internal/ink"
 	"github.com/oathd/oathd/ipc/api"
+	"github.com/oathd/oathd/oath"
 )
 
 func (a *app) drillCommand() *cobra.Command {
@@ -38,23 +39,28 @@ func (a *app) drill(ctx context.Context, w withFlag) error {
 		if err != nil {
 			return err
 		}
-		return a.drillOne(ctx, o)
+		return a.drillOne(ctx, o, nil)
 	}
-	return a.drillEach(ctx, e.Recipients)
+	return a.drillEach(ctx, e.Recipients, nil)
 }
 
-// drillEach goes on after a recipient that failed, and says at once why; its exit status is the first one's.
-func (a *app) drillEach(ctx context.Context, recipients []api.Recipient) error {
+// drillEach asks which recipients are at hand, but for those that are ready. It goes on after one that failed, and says at once why; its
+// exit status is the first one's.
+func (a *app) drillEach(ctx context.Context, recipients []api.Recipient, ready openers) error {
 	var failure error
 	for _, r := range recipients {
-		try, err := a.term.confirm(ctx, "Try "+recipientWords(r)+"?")
-		if err != nil {
-			return err
+		o := openerOf(r)
+		secret := ready.secret(o)
+		if secret == nil {
+			try, err := a.term.confirm(ctx, "Try "+recipientWords(r)+"?")
+			if err != nil {
+				return err
+			}
+			if !try {
+				continue
+			}
 		}
-		if !try {
-			continue
-		}
-		switch err := a.drillOne(ctx, openerOf(r)); {
+		switch err := a.drillOne(ctx, o, secret); {
 		case ctx.Err() != nil:
 			return err
 		case err != nil:
@@ -68,16 +74,19 @@ func (a *app) drillEach(ctx context.Context, recipients []api.Recipient) error {
 	return nil
 }
 
-func (a *app) drillOne(ctx context.Context, o api.Opener) error {
-	p := &prompts{a: a}
-	defer p.close()
-	secret, err := p.secret(ctx, a.openerPrompt(ctx, o))
-	if err != nil {
-		return err
+// drillOne tries one recipient. It asks for the secret unless that is known, and leaves it to the caller then.
+func (a *app) drillOne(ctx context.Context, o api.Opener, secret *oath.Secret) error {
+	if secret == nil {
+		p := &prompts{a: a}
+		defer p.close()
+		var err error
+		if secret, err = p.secret(ctx, a.openerPrompt(ctx, o)); err != nil {
+			return err
+		}
+		defer secret.Wipe()
 	}
-	defer secret.Wipe()
 	var d api.EscrowDrill
-	err = a.opened(ctx, func(ctx context.Context) (err error) {
+	err := a.opened(ctx, func(ctx context.Context) (err error) {
 		d, err = a.client.EscrowDrill(ctx, api.EscrowDrillRequest{Opener: o}, secret)
 		return err
 	})
@@ -94,8 +103,7 @@ func (a *app) drillOne(ctx context.Context, o api.Opener) error {
 }
 
 func drillWords(d api.EscrowDrill) []string {
-	lines := []string{fmt.Sprintf("%s opens the escrow: %s, %d of them proved by keys, %d just now; %s",
-		d.Recipient.Name, count(d.Seeds, "seed", "seeds"), d.Proved, d.Here, count(d.Runbooks, "runbook", "runbooks"))}
+	lines := []string{d.Recipient.Name + " opens the escrow: " + foundWords(d)}
 	for _, f := range d.Faults {
 		lines = append(lines, ink.Paint(ink.Red, f.Label+": "+f.Error.Message))
 		lines = append(lines, hintWords("  ", f.Error)...)
@@ -104,4 +112,12 @@ func drillWords(d api.EscrowDrill) []string {
 		lines = append(lines, ink.Paint(ink.Yellow, "not tried for long: ")+strings.Join(d.Untried, ", "))
 	}
 	return lines
+}
+
+func foundWords(d api.EscrowDrill) string {
+	if d.Seeds == 0 && d.Runbooks == 0 {
+		return "it is empty"
+	}
+	return fmt.Sprintf("%s, %d of them proved by keys, %d just now; %s",
+		count(d.Seeds, "seed", "seeds"), d.Proved, d.Here, count(d.Runbooks, "runbook", "runbooks"))
 }

@@ -94,17 +94,17 @@ func (a *app) carryOut(ctx context.Context, p *prompts, e api.Enrollment, o enro
 			return e, err
 		}
 	}
-	return a.enrollOne(ctx, p, e, o)
-}
-
-// enrollOne asks for the secrets, and has it done.
-func (a *app) enrollOne(ctx context.Context, p *prompts, e api.Enrollment, o enrollOptions) (api.Enrollment, error) {
 	secrets, err := p.enrollSecrets(ctx, o, e.Key.Label)
 	defer secrets.Wipe()
 	if err != nil {
 		return e, err
 	}
-	err = a.opened(ctx, func(ctx context.Context) (err error) {
+	return a.enrollOne(ctx, e, o, secrets)
+}
+
+// enrollOne has done what was planned.
+func (a *app) enrollOne(ctx context.Context, e api.Enrollment, o enrollOptions, secrets client.EnrollSecrets) (api.Enrollment, error) {
+	err := a.opened(ctx, func(ctx context.Context) (err error) {
 		e, err = a.client.Enroll(ctx, e.Key.ID, o.request(), secrets)
 		return err
 	})
@@ -160,16 +160,17 @@ func (a *app) confirmEnroll(ctx context.Context, name string) error {
 	return err
 }
 
-// enrollMissing gives those of the keys a slot that have none yet, one after the other, after asking once or with yes.
-func (a *app) enrollMissing(ctx context.Context, p *prompts, keys []string, yes bool) error {
+// enrollMissing gives those of the keys a slot that have none yet, one after the other, after asking once or with yes. It returns those, with
+// their PINs, for the caller to wipe even if there is an error.
+func (a *app) enrollMissing(ctx context.Context, p *prompts, keys []string, yes bool) (openers, error) {
 	if !a.term.asks && !yes {
-		return nil // the daemon says what is missing
+		return nil, nil // the daemon says what is missing
 	}
 	var missing []api.Enrollment
 	for _, key := range keys {
 		e, err := a.enrollPlan(ctx, key, enrollOptions{})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if e.Reuse {
 			a.term.say(enrolledWords(e))
@@ -178,31 +179,35 @@ func (a *app) enrollMissing(ctx context.Context, p *prompts, keys []string, yes 
 		}
 	}
 	if len(missing) == 0 {
-		return nil
+		return nil, nil
 	}
 	return a.enrollAll(ctx, p, missing, yes)
 }
 
 // enrollAll says what is planned for some keys, makes sure that it is wanted, and has it done.
-func (a *app) enrollAll(ctx context.Context, p *prompts, plans []api.Enrollment, yes bool) error {
+func (a *app) enrollAll(ctx context.Context, p *prompts, plans []api.Enrollment, yes bool) (done openers, err error) {
 	a.term.say(plansWords(plans)...)
-	var names []string
-	for _, e := range plans {
-		names = append(names, keyName(e.Key.Label, e.Key.Soft))
-	}
 	if !yes {
+		var names []string
+		for _, e := range plans {
+			names = append(names, keyName(e.Key.Label, e.Key.Soft))
+		}
 		if err := a.confirmEnroll(ctx, strings.Join(names, ", ")); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, e := range plans {
-		made, err := a.enrollOne(ctx, p, e, enrollOptions{})
-		if err != nil {
-			return err
+		secrets, err := p.enrollSecrets(ctx, enrollOptions{}, e.Key.Label)
+		done = append(done, opener{api.Opener{By: api.OpenPIV, Key: e.Key.ID}, secrets.PIN})
+		if err == nil {
+			e, err = a.enrollOne(ctx, e, enrollOptions{}, secrets)
 		}
-		a.term.say(enrolledWords(made))
+		if err != nil {
+			return done, err
+		}
+		a.term.say(enrolledWords(e))
 	}
-	return nil
+	return done, nil
 }
 
 // plansWords says once what is the same for keys that follow each other.

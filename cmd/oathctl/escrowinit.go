@@ -59,11 +59,10 @@ standard input, a line each: the PINs of keys that get a slot, with --yes, and t
 // attackers says plainly what an escrow gives to whom.
 var attackers = []string{
 	"The escrow keeps each seed that is added from now on, encrypted. Whoever gets",
-	"  the disk alone, or a backup      has the names of accounts and keys, and all the time there is to guess",
-	"                                   a passphrase; no seed",
-	"  a key alone                      has its codes, unless it has a password; no seed",
-	"  with a backup, the paper, or     has every seed in it: keep them apart",
-	"  a key and its PIN",
+	"  the disk or a backup alone     has names, and time to guess a passphrase; no seed",
+	"  a key alone                    has its codes, unless it has a password; no seed",
+	"  a backup with the paper, or",
+	"  with a key and its PIN         has every seed in it: keep them apart",
 }
 
 func (a *app) escrowInit(ctx context.Context, o initOptions) error {
@@ -81,12 +80,13 @@ func (a *app) escrowInit(ctx context.Context, o initOptions) error {
 	}
 	p := &prompts{a: a}
 	defer p.close()
-	if err := a.enrollMissing(ctx, p, o.keys, o.yes); err != nil {
+	ready, err := a.enrollMissing(ctx, p, o.keys, o.yes)
+	defer ready.wipe()
+	if err != nil {
 		return err
 	}
 	var pass *oath.Secret
 	if o.passphrase {
-		var err error
 		if pass, err = p.newPassphrase(ctx); err != nil {
 			return err
 		}
@@ -96,19 +96,19 @@ func (a *app) escrowInit(ctx context.Context, o initOptions) error {
 	if o.paper != "" {
 		r.Recovery = o.name
 	}
-	return a.makeEscrow(ctx, o.paper, func(ctx context.Context) (api.Escrow, *oath.Secret, error) {
+	return a.makeEscrow(ctx, o.paper, ready, func(ctx context.Context) (api.Escrow, *oath.Secret, error) {
 		return a.client.EscrowInit(ctx, r, pass)
 	})
 }
 
 // makeEscrow makes the escrow, tells of it and offers the first drill.
-func (a *app) makeEscrow(ctx context.Context, paper string, request making) error {
+func (a *app) makeEscrow(ctx context.Context, paper string, ready openers, request making) error {
 	made, err := a.make(ctx, paper, request)
 	if err != nil {
 		return err
 	}
 	if a.term.asks && !a.term.json {
-		return a.tryFirst(ctx, made)
+		return a.tryFirst(ctx, made, ready)
 	}
 	if err := a.term.answer(made, made.words(time.Now())); err != nil {
 		return err
@@ -118,9 +118,9 @@ func (a *app) makeEscrow(ctx context.Context, paper string, request making) erro
 }
 
 // tryFirst offers the first drill before it tells of the escrow, so that nobody has to read a table between two questions.
-func (a *app) tryFirst(ctx context.Context, m made) error {
+func (a *app) tryFirst(ctx context.Context, m made, ready openers) error {
 	a.term.say("The escrow is made.")
-	failure := a.offerDrill(ctx)
+	failure := a.offerDrill(ctx, ready)
 	if e, err := a.client.Escrow(ctx); err == nil {
 		m.Escrow = e
 	}
@@ -141,7 +141,6 @@ func (a *app) askRecipients(ctx context.Context, o *initOptions) error {
 	if !a.term.asks {
 		return usagef("e.g. oathctl escrow init --paper FILE --passphrase", "cannot make an escrow that nothing opens: give two of --paper, --key and --passphrase")
 	}
-	a.term.tell("Two things or more are to open it.")
 	if err := a.askPaper(ctx, o); err != nil {
 		return err
 	}
@@ -156,7 +155,7 @@ func (a *app) askRecipients(ctx context.Context, o *initOptions) error {
 // askPaper asks until the name is free: a paper replaces nothing.
 func (a *app) askPaper(ctx context.Context, o *initOptions) error {
 	for {
-		file, err := a.term.ask(ctx, `File for the recovery paper, to be printed ("-": no paper) [oathd-recovery.html]`)
+		file, err := a.term.ask(ctx, `File for the recovery paper, to be printed ("-": none) [oathd-recovery.html]`)
 		if err != nil || file == "-" {
 			return err
 		}
@@ -183,7 +182,7 @@ func (a *app) askKeys(ctx context.Context, o *initOptions) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	a.term.tell("Security keys can open it, with PIN and touch; one that has no slot for it yet gets one:")
+	a.term.tell("Keys that are to open it, with PIN and touch:")
 	chosen, err := a.term.choose(ctx, "Which?", labels)
 	for _, i := range chosen {
 		o.keys = append(o.keys, ids[i])
@@ -192,11 +191,15 @@ func (a *app) askKeys(ctx context.Context, o *initOptions) error {
 }
 
 // offerDrill has the new escrow opened once: what was never tried does not work.
-func (a *app) offerDrill(ctx context.Context) error {
+func (a *app) offerDrill(ctx context.Context, ready openers) error {
 	try, err := a.term.confirm(ctx, "Try now whether it opens?")
 	if err != nil || !try {
 		a.term.say("later then: oathctl escrow drill")
 		return err
 	}
-	return a.drill(ctx, withFlag{})
+	e, err := a.escrowThere(ctx)
+	if err != nil {
+		return err
+	}
+	return a.drillEach(ctx, e.Recipients, ready)
 }

@@ -102,6 +102,25 @@ type opener struct {
 
 func (o *opener) wipe() { o.secret.Wipe() }
 
+// openers are some whose secrets are known.
+type openers []opener
+
+// secret returns the secret of one, which stays theirs; nil if it is not among them.
+func (list openers) secret(o api.Opener) *oath.Secret {
+	for _, known := range list {
+		if known.Opener == o {
+			return known.secret
+		}
+	}
+	return nil
+}
+
+func (list openers) wipe() {
+	for _, o := range list {
+		o.wipe()
+	}
+}
+
 // opener finds out what is to open the escrow, and asks for its secret, once per command: nobody is asked where there is no escrow.
 func (a *app) opener(ctx context.Context, w withFlag, p *prompts) (*opener, error) {
 	if a.term.asks {

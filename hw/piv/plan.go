@@ -78,8 +78,8 @@ func (p *Plan) make(s State) error {
 			"free one of the slots 82 to 95: ykman piv info shows them")
 	}
 	p.Steps = []string{
-		fmt.Sprintf("%s a P-256 key in retired slot %02x that asks for the PIN and a touch at each use; it never leaves the key", verb, p.Slot),
-		"write a certificate that marks the slot as age-plugin-yubikey's are marked, so that age can open the escrow too (one touch)",
+		fmt.Sprintf("%s a P-256 key in retired slot %02x that wants PIN and touch at each use", verb, p.Slot),
+		"mark it as age-plugin-yubikey's, so that age can use it too (one touch)",
 	}
 	for _, id := range s.Bare {
 		p.Warnings = append(p.Warnings, fmt.Sprintf("slot %02x has a key without a certificate; it stays as it is", id))
@@ -129,14 +129,17 @@ func (p *Plan) reuse(slots []Slot) {
 // warnings are about what is the factory's still and stays it.
 func (s State) warnings(w Wish) []string {
 	var list []string
-	if s.DefaultPIN == Yes && !w.PIN {
+	pin, puk := s.DefaultPIN == Yes && !w.PIN, s.DefaultPUK == Yes && !w.PUK
+	switch {
+	case pin && puk:
+		list = append(list, "PIN and PUK are still the factory's, 123456 and 12345678: whoever has the key can decrypt")
+	case pin:
 		list = append(list, "the PIN is still the factory's, 123456: whoever has the key can decrypt")
-	}
-	if s.DefaultPUK == Yes && !w.PUK {
+	case puk:
 		list = append(list, "the PUK is still the factory's, 12345678: whoever has the key can set another PIN")
 	}
 	if s.DefaultManagementKey == Yes && !w.Protect {
-		list = append(list, "the management key is still the factory's: any program can erase the slot, though not read it")
+		list = append(list, "the management key is still the factory's: any program can erase the slot")
 	}
 	return list
 }
