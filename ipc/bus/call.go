@@ -81,7 +81,7 @@ func (s *session) dispatch(who *caller, m *dbus.Message) ([]any, error) {
 	member, _ := m.Headers[dbus.FieldMember].Value().(string)
 	signature, _ := m.Headers[dbus.FieldSignature].Value().(dbus.Signature)
 	c := call{caller: who, path: path, object: s.object(path), body: m.Body}
-	if c.object.family == nil && !leadsOn(path) {
+	if c.object.family == nil && !leadsOn(path) && !s.ofPeer(family, member) {
 		return nil, standardError("UnknownObject", "there is no object %s", path)
 	}
 	method, err := s.method(c.object, family, member)
@@ -102,10 +102,8 @@ func (s *session) method(o object, family, member string) (method, error) {
 			continue
 		}
 		known = true
-		for _, m := range f.methods {
-			if m.name == member && m.call != nil {
-				return m, nil
-			}
+		if m, ok := f.method(member); ok {
+			return m, nil
 		}
 	}
 	if !known {

@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/godbus/dbus/v5"
@@ -20,6 +21,15 @@ type method struct {
 	name    string
 	in, out []introspect.Arg
 	call    func(*session, call) ([]any, error)
+}
+
+// method finds one of the family's methods.
+func (f *family) method(name string) (m method, ok bool) {
+	i := slices.IndexFunc(f.methods, func(m method) bool { return m.name == name })
+	if i < 0 {
+		return method{}, false
+	}
+	return f.methods[i], true
 }
 
 // property is what an object tells of itself; of computes it from the object's value.

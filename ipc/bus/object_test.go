@@ -309,9 +309,6 @@ func TestProperties(t *testing.T) {
 	} {
 		wantError(t, test.err, prefix+test.error)
 	}
-	if err := c.call("/", "GetMachineId").Err; err == nil {
-		t.Error("GetMachineId without its interface was answered")
-	}
 }
 
 func (c *client) introspect(path string) introspect.Node {

@@ -48,14 +48,6 @@ func introspectionFamily() *family {
 	}
 }
 
-// peerFamily is what godbus answers by itself, so that no method of it is ever called here.
-func peerFamily() *family {
-	return &family{
-		name:    "org.freedesktop.DBus.Peer",
-		methods: []method{{name: "Ping"}, {name: "GetMachineId", out: args("id:s")}},
-	}
-}
-
 func (s *session) getProperty(c call) ([]any, error) {
 	p, err := s.property(c, c.body[1].(string))
 	if err != nil {

@@ -35,7 +35,7 @@ func Open(ctx context.Context, socket string, options ...dbus.ConnOption) (*dbus
 		return nil, err
 	}
 	w := &wire{UnixConn: dialed.(*net.UnixConn)}
-	conn, err := dbus.NewConn(w, append(options, dbus.WithContext(ctx), dbus.WithIncomingInterceptor(w.claim))...)
+	conn, err := dbus.NewConn(w, append(options, dbus.WithContext(ctx), dbus.WithIncomingInterceptor(w.receive))...)
 	if err != nil {
 		_ = dialed.Close()
 		return nil, err

@@ -178,8 +178,24 @@ func (w *wire) closeFiles() {
 	w.files = w.files[:0]
 }
 
-// claim puts files in the place of those of a message's arguments that are indices of descriptors. It is called
-// for each message before the next one is read; whoever handles the message closes them.
+// receive makes a message fit for godbus. It is called for each before the next one is read.
+func (w *wire) receive(m *dbus.Message) {
+	w.claim(m)
+	divert(m)
+}
+
+// divert leaves a call to the handler that godbus would answer by itself, and wrongly: it gives the id of the bus for that of the
+// machine ("org.freedesktop.DBus.Peer"). Without its interface godbus does not know it.
+func divert(m *dbus.Message) {
+	family, _ := m.Headers[dbus.FieldInterface].Value().(string)
+	member, _ := m.Headers[dbus.FieldMember].Value().(string)
+	if m.Type == dbus.TypeMethodCall && family == "org.freedesktop.DBus.Peer" && member == "GetMachineId" {
+		delete(m.Headers, dbus.FieldInterface)
+	}
+}
+
+// claim puts files in the place of those of a message's arguments that are indices of descriptors. Whoever
+// handles the message closes them.
 func (w *wire) claim(m *dbus.Message) {
 	for i, argument := range m.Body {
 		index, ok := argument.(dbus.UnixFDIndex)

@@ -124,6 +124,29 @@ func TestWireHandsFilesOver(t *testing.T) {
 	}
 }
 
+// TestDivert leaves calls that godbus answers wrongly to the handler, and all others as they are.
+func TestDivert(t *testing.T) {
+	const peer = "org.freedesktop.DBus.Peer"
+	for _, test := range []struct {
+		kind         dbus.Type
+		family, name string
+		diverted     bool
+	}{
+		{dbus.TypeMethodCall, peer, "GetMachineId", true},
+		{dbus.TypeMethodCall, peer, "Ping", false},
+		{dbus.TypeMethodCall, "a.b", "GetMachineId", false},
+		{dbus.TypeSignal, peer, "GetMachineId", false},
+	} {
+		m := &dbus.Message{Type: test.kind, Headers: map[dbus.HeaderField]dbus.Variant{
+			dbus.FieldInterface: dbus.MakeVariant(test.family), dbus.FieldMember: dbus.MakeVariant(test.name),
+		}}
+		new(wire).receive(m)
+		if _, left := m.Headers[dbus.FieldInterface]; left == test.diverted {
+			t.Errorf("%+v: its interface is there: %t", test, left)
+		}
+	}
+}
+
 // TestHandshake has the bus agree to pass descriptors, refuse it, or break off.
 func TestHandshake(t *testing.T) {
 	for answer, fails := range map[string]bool{"AGREE_UNIX_FD\r\n": false, "ERROR\r\n": false, "": true, strings.Repeat("x", 2*keptBuffer): true} {
