@@ -116,31 +116,50 @@ func (s *session) activate(c call, result string) error {
 func (s *session) codeOf(c call, result string) (a api.Account, code api.Code, err error) {
 	switch a, _ = s.accountOf(result); {
 	case s.finder.Desktop.Locked():
-		return a, code, &api.Error{Code: api.CodeForbidden, Message: "cannot give a code: the session is locked", Hint: "unlock it"}
+		return a, code, errLocked
 	case !c.offers.take(result, time.Now()):
 		return a, code, &api.Error{Code: api.CodeNotFound, Message: "cannot give a code: this result was not found, or was used already", Hint: "search again"}
 	case a.ID == "":
 		return a, code, &api.Error{Code: api.CodeNotFound, Message: "cannot give a code: the account is no longer there", Hint: "search again"}
 	}
 	code, err = s.agent.Code(s.conn.Context(), c.who(), api.CodeRequest{Account: a.ID, MinValidity: leastLife(a)})
+	if err == nil && s.finder.Desktop.Locked() { // since the key began to wait for a finger
+		return a, api.Code{}, errLocked
+	}
 	return a, code, err
 }
+
+// errLocked answers who wants a code while nobody sits at the screen.
+var errLocked = &api.Error{Code: api.CodeForbidden, Message: "cannot give a code: the session is locked", Hint: "unlock it"}
 
 // leastLife is how long a code is to live, in seconds, but for accounts whose steps are short.
 func leastLife(a api.Account) int { return min(minLife, a.Period/3) }
 
 // copyCode copies a code for as long as it lives, and says so.
 func (s *session) copyCode(code api.Code) error {
-	until := code.ValidUntil
-	if until.IsZero() {
-		until = time.Now().Add(countedLife).Truncate(time.Second)
-	}
+	text, until := copiedFor(code, time.Now())
 	if err := s.finder.Desktop.Copy(s.conn.Context(), code.Code, until); err != nil {
 		return err
 	}
-	lines := append([]string{fmt.Sprintf("Valid for %d s.", int(time.Until(until).Seconds()))}, code.Warnings...)
-	s.finder.Desktop.Tell("Copied: "+code.Label, strings.Join(lines, "\n"))
+	s.finder.Desktop.Tell("Copied: "+code.Label, strings.Join(append([]string{text}, code.Warnings...), "\n"))
 	return nil
+}
+
+// copiedFor says until when a code stays in the clipboard, and what people should know of its life: shortly before a step ends they
+// are given a code of the next, and a touch may come late. Services take a code for some seconds after its end (RFC 6238, 5.2).
+func copiedFor(code api.Code, now time.Time) (text string, until time.Time) {
+	seconds := func(from, to time.Time) int { return int(to.Sub(from).Round(time.Second) / time.Second) }
+	early, left := seconds(now, code.ValidFrom), seconds(now, code.ValidUntil)
+	switch {
+	case code.ValidUntil.IsZero():
+		until = now.Add(countedLife).Truncate(time.Second)
+		return fmt.Sprintf("In the clipboard for %d s. It is valid until it is used.", seconds(now, until)), until
+	case left <= 0:
+		return fmt.Sprintf("Its time ended %d s ago. If it is refused, search again.", -left), now.Add(minLife * time.Second)
+	case early > 0:
+		return fmt.Sprintf("Valid in %d s, for %d s.", early, left-early), code.ValidUntil
+	}
+	return fmt.Sprintf("Valid for %d s.", left), code.ValidUntil
 }
 
 // about says in a line where an account's code comes from, or the code itself.
