@@ -80,6 +80,16 @@ func TestNames(t *testing.T) {
 	})
 }
 
+// TestUserBus wants Debian's package to bring the bus of a user along, which not every system has: a unit of this type has to wait for
+// dbus.socket (systemd.service(5)).
+func TestUserBus(t *testing.T) {
+	wants(t, "systemd/oathd.service", map[string]string{"Service.Type": "dbus"})
+	recipe, err := fs.ReadFile(Files, "nfpm.yaml")
+	if err != nil || !regexp.MustCompile(`(?m)^  deb:\n(    .*\n)*    recommends: \[.*\bdbus-user-session\b`).Match(recipe) {
+		t.Errorf("the package does not recommend dbus-user-session (%v)", err)
+	}
+}
+
 // TestMemory wants the unit to begin with the settings of the runtime for which the daemon would start itself again, and without
 // cores.
 func TestMemory(t *testing.T) {
