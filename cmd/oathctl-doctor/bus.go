@@ -98,7 +98,7 @@ func checkUnit(s sight) []kin.Finding {
 	switch unit := s.session.unit; unit {
 	case "":
 		return none("systemd does not know oathd.socket in this session")
-	case "enabled", "enabled-runtime", "static", "alias", "linked":
+	case "enabled", "enabled-runtime", "static", "alias":
 		return fine("oathd.socket is " + unit)
 	case "masked", "masked-runtime":
 		return warning("oathd.socket is "+unit, "oathd does not start by itself", "systemctl --user unmask oathd.socket && systemctl --user enable --now oathd.socket")

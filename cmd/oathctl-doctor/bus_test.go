@@ -33,6 +33,7 @@ func TestUnits(t *testing.T) {
 		"":         {kin.VerdictNone, ""},
 		"enabled":  {kin.VerdictOK, ""},
 		"disabled": {kin.VerdictWarning, "systemctl --user enable --now oathd.socket"},
+		"linked":   {kin.VerdictWarning, "systemctl --user enable --now oathd.socket"},
 		"masked":   {kin.VerdictWarning, "systemctl --user unmask oathd.socket"},
 	} {
 		address, bus := newBus(t)
