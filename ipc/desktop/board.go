@@ -177,7 +177,8 @@ func (b *board) show(l *link, n *notice, replaces uint32) (id uint32) {
 	return id
 }
 
-// abilities asks a server once what it can do.
+// abilities asks a server what it can do, until it has said so once. One that does not is taken for one that takes markup, so that
+// none of a stranger's gets through.
 func (b *board) abilities(l *link) abilities {
 	b.mu.Lock()
 	known := b.able
@@ -186,7 +187,10 @@ func (b *board) abilities(l *link) abilities {
 		return *known
 	}
 	var list []string
-	b.complain(l.activate(l.conn.Context(), notifyName, notifyPath, notifyName+".GetCapabilities").Store(&list))
+	if err := l.activate(l.conn.Context(), notifyName, notifyPath, notifyName+".GetCapabilities").Store(&list); err != nil {
+		b.complain(err)
+		return abilities{markup: true}
+	}
 	able := abilities{markup: slices.Contains(list, "body-markup"), buttons: slices.Contains(list, "actions")}
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -209,6 +209,25 @@ func TestServerHangs(t *testing.T) {
 	}
 }
 
+// TestServerLearnsLate: a server that does not say yet what it can do is shown no stranger's markup, and is asked again.
+func TestServerLearnsLate(t *testing.T) {
+	b, c := startBus(t), newCore()
+	s := startServer(b, "body", "body-markup", "actions")
+	s.mute.Store(true)
+	run(t, Options{Session: b.address}, c)
+	touch := wants("main", "<b>", "ssh")
+	touch.Stop = func() {}
+	c.touch(touch)
+	if n := s.next(t); n.Body != "&lt;b&gt;, for ssh" || len(n.Actions) > 0 {
+		t.Errorf("%+v", n)
+	}
+	s.mute.Store(false)
+	c.touch(touch)
+	if n := s.next(t); n.Body != "&lt;b&gt;, for ssh" || len(n.Actions) == 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
 // TestQuiet tells nobody anything.
 func TestQuiet(t *testing.T) {
 	b, c := startBus(t), newCore()

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -255,6 +256,8 @@ type server struct {
 	asked        chan notification
 	// hangs, until it is closed, has no call answered.
 	hangs chan struct{}
+	// mute has it not say what it can do.
+	mute atomic.Bool
 
 	mu    sync.Mutex
 	last  uint32
@@ -272,7 +275,12 @@ func startServer(b *testBus, capabilities ...string) *server {
 }
 
 // GetCapabilities, Notify and CloseNotification are the specification's.
-func (s *server) GetCapabilities() ([]string, *dbus.Error) { return s.capabilities, nil }
+func (s *server) GetCapabilities() ([]string, *dbus.Error) {
+	if s.mute.Load() {
+		return nil, dbus.NewError("org.freedesktop.DBus.Error.NoReply", []any{"not now"})
+	}
+	return s.capabilities, nil
+}
 
 func (s *server) Notify(_ string, replaces uint32, _, title, body string, actions []string, hints map[string]dbus.Variant, expire int32) (uint32, *dbus.Error) {
 	s.mu.Lock()
