@@ -50,14 +50,15 @@ func (a *Agent) Code(ctx context.Context, who Caller, r api.CodeRequest) (api.Co
 	return code, nil
 }
 
-// ask has a key compute a code. Where the key was pulled out meanwhile, it is planned once more: it may be back.
+// ask has a key compute a code. Where the key was pulled out meanwhile, it is planned once more: it may be back. So it is where the
+// code came too late.
 func (a *Agent) ask(ctx context.Context, who Caller, r api.CodeRequest, acc *accountView) (api.Code, error) {
 	f, err := a.plan(ctx, r, acc)
 	if err != nil {
 		return api.Code{}, err
 	}
 	code, err := a.fly(ctx, who, f)
-	if !f.lost(ctx, err) {
+	if api.CodeOf(err) != api.CodeClock && !f.lost(ctx, err) {
 		return code, err
 	}
 	if now := a.view.Load().accounts[acc.ID]; now != nil {

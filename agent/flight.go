@@ -137,6 +137,9 @@ func (a *Agent) fly(ctx context.Context, who Caller, f *flight) (api.Code, error
 	}
 	select {
 	case <-f.ended:
+		if f.err == nil && f.over(time.Now()) {
+			return api.Code{}, refuse(api.CodeClock, "ask again", "cannot give a code of %s: its time was over before the key answered", f.acc.Label())
+		}
 		return f.code, f.err
 	case <-stopped:
 		return api.Code{}, refuse(api.CodeCanceled, "ask again, and touch the key", "cannot wait any longer for a code of %s: you chose to stop", f.acc.Label())
@@ -145,6 +148,16 @@ func (a *Agent) fly(ctx context.Context, who Caller, f *flight) (api.Code, error
 		f.changed()
 		return api.Code{}, cardError(ctx.Err(), "cannot wait any longer for a code of %s", f.acc.Label())
 	}
+}
+
+// over reports whether the code is of another time than now, as it is where the clock was set or the machine slept while a finger was
+// waited for. Services take a code for one step more (RFC 6238, 5.2).
+func (f *flight) over(now time.Time) bool {
+	if f.hotp() {
+		return false
+	}
+	step, end := oath.Step(now, f.acc.Period), f.id.step+f.steps()
+	return step > end || step+1 < f.id.step
 }
 
 // lost reports whether the flight came to nothing as its key was pulled out, which the agent then knows, too: what it shows from now

@@ -99,6 +99,48 @@ func TestTouchTimeOut(t *testing.T) {
 	})
 }
 
+// requiresTouch is the property of a credential that wants a finger.
+const requiresTouch = 0x02
+
+// TestLateTouch has the steps go by before a finger comes, as they do when the clock is set or the machine sleeps meanwhile: what the
+// key answers then is of no use to anybody, so it is asked again.
+func TestLateTouch(t *testing.T) {
+	for name, late := range map[string]int{"once": 1, "always": 2} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				k := newKey(t, softkey.Options{Serial: mainSerial, Touch: softkey.TouchManual})
+				r := newRig(t)
+				short := with(touched(totp("GitHub", "me")), func(a *api.NewAccount) { a.Period = 5 })
+				seed := nameSeed(short.Issuer, short.Name)
+				program{t: t, k: k}.put(short, string(seed.Bytes()), requiresTouch)
+				r.adoptNew(k, "main")
+				var code api.Code
+				result := make(chan error, 1)
+				go func() {
+					var err error
+					code, err = r.code(api.CodeRequest{Account: "GitHub:me"})
+					result <- err
+				}()
+				for range late {
+					r.await(api.EventTouchWanted)
+					time.Sleep(12 * time.Second)
+					k.Touch()
+				}
+				if late == 2 {
+					wantCode(t, <-result, api.CodeClock)
+					return
+				}
+				r.await(api.EventTouchWanted)
+				synctest.Wait()
+				k.Touch()
+				if err := <-result; err != nil || code.Code != codeAt(short, time.Now()) {
+					t.Errorf("got %+v, %v, want %s", code, err, codeAt(short, time.Now()))
+				}
+			})
+		})
+	}
+}
+
 func TestGivingUpATouch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, k := touchRig(t)

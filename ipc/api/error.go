@@ -26,7 +26,7 @@ const (
 	CodeNotSupported  ErrorCode = "not_supported"  // the key's firmware can't do it
 	CodeProofFailed   ErrorCode = "proof_failed"   // the key answered with another seed's HMAC
 	CodeLastCopy      ErrorCode = "last_copy"      // it would destroy the last proved copy
-	CodeClock         ErrorCode = "clock"          // the clock is before the program's build
+	CodeClock         ErrorCode = "clock"          // the clock is before the program's build, or ran past the code
 	CodeNoPCSC        ErrorCode = "no_pcsc"        // the PC/SC service is absent
 	CodeRefused       ErrorCode = "refused"        // the PC/SC service refuses this session
 	CodeLedger        ErrorCode = "ledger"         // the ledger can't be read or written
