@@ -32,6 +32,8 @@ type caller struct {
 	name func() agent.Caller
 	// offers are the results of its searches.
 	offers offers
+	// rate bounds its activations; each has its own, or one could keep all others from theirs.
+	rate bucket
 	// running counts its calls under way; guarded by callers.mu.
 	running int
 }

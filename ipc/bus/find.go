@@ -42,11 +42,8 @@ const (
 	countedLife = 30 * time.Second
 )
 
-// finder is what a session keeps of its searches.
-type finder struct {
-	Search
-	rate bucket
-}
+// finder is what a session needs for searches.
+type finder struct{ Search }
 
 // lookUp finds accounts for what a caller has typed, whose names it may then activate, each once.
 func (s *session) lookUp(c call, typed []string) []found {
@@ -93,7 +90,7 @@ func (s *session) accountOf(result string) (api.Account, bool) {
 // activate computes the code of a result that the caller was shown, copies it and says so. What is too fast for a person is
 // refused without a word to one.
 func (s *session) activate(c call, result string) error {
-	if !s.finder.rate.take(time.Now()) {
+	if !c.rate.take(time.Now()) {
 		return &api.Error{Code: api.CodeBusy, Message: "cannot give a code: too many were asked for at once", Hint: "wait a second"}
 	}
 	a, code, err := s.codeOf(c, result)
@@ -236,7 +233,7 @@ func (o *offers) take(result string, now time.Time) bool {
 	return true
 }
 
-// bucket holds the activations that may be made at once: ten, and five more each second. A person is never that fast.
+// bucket holds the activations that a caller may make at once: ten, and five more each second. A person is never that fast.
 type bucket struct {
 	mu    sync.Mutex
 	spent float64

@@ -241,7 +241,7 @@ func TestActivate(t *testing.T) {
 				t.Fatal(err)
 			}
 			d.copiedCode("GitHub", "me")
-			if told := next(t, d.screen.told); told.title != "Copied: GitHub:me" || !strings.HasPrefix(told.text, "Valid for ") {
+			if told := next(t, d.screen.told); told.title != "Copied: GitHub:me" || !strings.HasPrefix(told.text, "Valid ") {
 				t.Errorf("the person is told %q", told)
 			}
 			wantError(t, try.run(d.client, result), api.BusError(api.CodeNotFound), "used already")
