@@ -42,7 +42,7 @@ func (s *saver) set(on bool) {
 	emit(s.t, s.conn, savers[s.name], s.name+".ActiveChanged", on)
 }
 
-// TestScreenSaver locks and unlocks a thousand times, with each of the two; a signal of anybody else counts for nothing.
+// TestScreenSaver locks and unlocks a thousand times, with each of them; a signal of anybody else counts for nothing.
 func TestScreenSaver(t *testing.T) {
 	for name := range savers {
 		t.Run(name, func(t *testing.T) {

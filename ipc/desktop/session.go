@@ -7,13 +7,15 @@ import (
 	"github.com/godbus/dbus/v5"
 )
 
-// The screen savers that say when they are on: freedesktop's, which KDE has, and GNOME's. Their interfaces have the same names.
-const (
-	freedesktopSaver = "org.freedesktop.ScreenSaver"
-	gnomeSaver       = "org.gnome.ScreenSaver"
-)
-
-var savers = map[string]dbus.ObjectPath{freedesktopSaver: "/org/freedesktop/ScreenSaver", gnomeSaver: "/org/gnome/ScreenSaver"}
+// savers are the screen savers that say when they are on: freedesktop's, which KDE has, and those of other desktops, whose interfaces are like
+// it (gnome-shell, cinnamon-screensaver, mate-screensaver, xfce4-screensaver). The name of each is that of its interface, too.
+var savers = map[string]dbus.ObjectPath{
+	"org.freedesktop.ScreenSaver": "/org/freedesktop/ScreenSaver",
+	"org.gnome.ScreenSaver":       "/org/gnome/ScreenSaver",
+	"org.cinnamon.ScreenSaver":    "/org/cinnamon/ScreenSaver",
+	"org.mate.ScreenSaver":        "/org/mate/ScreenSaver",
+	"org.xfce.ScreenSaver":        "/org/xfce/ScreenSaver",
+}
 
 // session is what is kept of the session bus on one connection.
 type session struct {
@@ -42,15 +44,7 @@ func (d *Desktop) openSession(core Core) func(context.Context, string) (func() e
 
 // serve listens until the connection ends.
 func (s *session) serve() error {
-	for service, rules := range map[string][][]dbus.MatchOption{
-		notifyName: {{dbus.WithMatchInterface(notifyName)}},
-		secretsName: {
-			{dbus.WithMatchInterface(secretPrompt), dbus.WithMatchMember("Completed")},
-			{dbus.WithMatchInterface(secretService), dbus.WithMatchMember("CollectionChanged")},
-		},
-		freedesktopSaver: {{dbus.WithMatchInterface(freedesktopSaver), dbus.WithMatchMember("ActiveChanged")}},
-		gnomeSaver:       {{dbus.WithMatchInterface(gnomeSaver), dbus.WithMatchMember("ActiveChanged")}},
-	} {
+	for service, rules := range sessionRules() {
 		for _, rule := range rules {
 			if err := s.listen(service, rule...); err != nil {
 				return fmt.Errorf("cannot listen to %s: %w", service, err)
@@ -66,6 +60,21 @@ func (s *session) serve() error {
 	}
 	s.askSavers()
 	return s.each(s.take)
+}
+
+// sessionRules are for what is to be heard of each service.
+func sessionRules() map[string][][]dbus.MatchOption {
+	rules := map[string][][]dbus.MatchOption{
+		notifyName: {{dbus.WithMatchInterface(notifyName)}},
+		secretsName: {
+			{dbus.WithMatchInterface(secretPrompt), dbus.WithMatchMember("Completed")},
+			{dbus.WithMatchInterface(secretService), dbus.WithMatchMember("CollectionChanged")},
+		},
+	}
+	for saver := range savers {
+		rules[saver] = [][]dbus.MatchOption{{dbus.WithMatchInterface(saver), dbus.WithMatchMember("ActiveChanged")}}
+	}
+	return rules
 }
 
 // recall has locked keys looked up in the keyring each time that it may have been opened.
