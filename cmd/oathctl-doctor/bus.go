@@ -101,7 +101,7 @@ func checkUnit(s sight) []kin.Finding {
 	case "enabled", "enabled-runtime", "static", "alias":
 		return fine("oathd.socket is " + unit)
 	case "masked", "masked-runtime":
-		return warning("oathd.socket is "+unit, "oathd does not start by itself", "systemctl --user unmask oathd.socket && systemctl --user enable --now oathd.socket")
+		return warning("oathd.socket is "+unit, "oathd does not start by itself", "systemctl --user unmask oathd.socket oathd-codes.socket && systemctl --user enable --now oathd.socket oathd-codes.socket")
 	default:
 		return warning("oathd.socket is "+unit, "oathd does not start by itself", "systemctl --user enable --now oathd.socket oathd-codes.socket")
 	}
