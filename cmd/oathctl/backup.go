@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -85,6 +86,11 @@ func (a *app) escrowOpen(ctx context.Context, w withFlag, path string) error {
 	if err != nil {
 		return err
 	}
+	if a.term.asks {
+		if err := a.nothingYet(ctx); err != nil {
+			return err
+		}
+	}
 	p := &prompts{a: a}
 	defer p.close()
 	open, err := a.backupOpener(ctx, w, p)
@@ -101,6 +107,23 @@ func (a *app) escrowOpen(ctx context.Context, w withFlag, path string) error {
 		return err
 	}
 	return a.term.answer(e, escrowWords(e, time.Now()))
+}
+
+// nothingYet finds out before anything is asked that a backup would take the place of what is there.
+func (a *app) nothingYet(ctx context.Context) error {
+	e, err := a.client.Escrow(ctx)
+	if err != nil {
+		return err
+	}
+	keys, err := a.client.Keys(ctx)
+	if err != nil {
+		return err
+	}
+	if e.Exists || slices.ContainsFunc(keys, func(k api.Key) bool { return k.State != api.KeySeen }) {
+		return &api.Error{Code: api.CodeConflict, Message: "cannot rebuild the ledger: there is one",
+			Hint: "move the ledger's file away first, with the daemon stopped, if the backup is to take its place"}
+	}
+	return nil
 }
 
 func readBackup(path string) ([]byte, error) {

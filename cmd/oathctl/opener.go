@@ -177,11 +177,10 @@ func (a *app) chooseOpener(ctx context.Context, w withFlag) (api.Opener, error) 
 		return api.Opener{}, usagef("--with piv:KEY, --with recovery or --with passphrase says it; the secret is read from standard input",
 			"cannot tell what is to open the escrow")
 	}
-	e, err := a.client.Escrow(ctx)
+	openers, words, err := a.openers(ctx)
 	if err != nil {
 		return api.Opener{}, err
 	}
-	openers, words := openersOf(e)
 	if len(openers) == 1 {
 		return openers[0], nil
 	}
@@ -192,12 +191,36 @@ func (a *app) chooseOpener(ctx context.Context, w withFlag) (api.Opener, error) 
 	return openers[i], nil
 }
 
-// openersOf lists what can open the escrow; where there is none yet, what could open a backup.
-func openersOf(e api.Escrow) (openers []api.Opener, words []string) {
-	if len(e.Recipients) == 0 {
-		return []api.Opener{{By: api.OpenRecovery}, {By: api.OpenPassphrase}, {By: api.OpenPIV}},
-			[]string{"the recovery key", "the passphrase", "a security key"}
+// openers lists what can open the escrow; where there is none yet, what could open a backup.
+func (a *app) openers(ctx context.Context) ([]api.Opener, []string, error) {
+	e, err := a.client.Escrow(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
+	if len(e.Recipients) > 0 {
+		openers, words := openersOf(e)
+		return openers, words, nil
+	}
+	keys, err := a.client.Keys(ctx)
+	openers, words := openersOfAny(keys)
+	return openers, words, err
+}
+
+// openersOfAny names each key that is plugged in, for a PIN that is typed for another one costs a try.
+func openersOfAny(keys []api.Key) (openers []api.Opener, words []string) {
+	openers, words = []api.Opener{{By: api.OpenRecovery}, {By: api.OpenPassphrase}}, []string{"the recovery key", "the passphrase"}
+	for _, key := range keys {
+		if key.Present {
+			openers, words = append(openers, api.Opener{By: api.OpenPIV, Key: key.ID}), append(words, keyName(key.Label, key.Soft))
+		}
+	}
+	if len(openers) == 2 {
+		return append(openers, api.Opener{By: api.OpenPIV}), append(words, "a security key")
+	}
+	return openers, words
+}
+
+func openersOf(e api.Escrow) (openers []api.Opener, words []string) {
 	recovery := false
 	for _, r := range e.Recipients {
 		if r.By == api.OpenRecovery && recovery {

@@ -97,8 +97,22 @@ func TestOpenersOf(t *testing.T) {
 	if got := strings.Join(words, "|"); got != "safe  (recovery key)|red  (security key 7, slot 82, plugged in)|foreign  (security key 8, slot 83, not plugged in)|the passphrase" {
 		t.Error(got)
 	}
-	if openers, words := openersOf(api.Escrow{}); len(openers) != 3 || len(words) != 3 {
-		t.Errorf("for a backup: %+v, %q", openers, words)
+}
+
+// A backup can be opened by what is plugged in, as far as anybody knows.
+func TestOpenersOfAny(t *testing.T) {
+	keys := []api.Key{{ID: "a", Label: "red", Present: true}, {ID: "b", Label: "away"}, {ID: "c", Label: "blue", Present: true, Soft: true}}
+	for want, keys := range map[string][]api.Key{
+		"the recovery key|the passphrase|red|blue (soft)": keys,
+		"the recovery key|the passphrase|a security key":  keys[1:2],
+	} {
+		openers, words := openersOfAny(keys)
+		if got := strings.Join(words, "|"); got != want || len(openers) != len(words) {
+			t.Errorf("%q, %+v; want %q", got, openers, want)
+		}
+		if last := openers[len(openers)-1]; last.By != api.OpenPIV || (last.Key == "c") != (len(keys) == 3) {
+			t.Errorf("%+v", last)
+		}
 	}
 }
 

@@ -37,12 +37,28 @@ screen. It can be broken off anywhere: run it again to go on, with --done once t
 	f.StringSliceVar(&o.to, "to", nil, "the keys to write it to (default: those that have the account)")
 	f.BoolVar(&o.done, "done", false, "the service took the new code: remove the old seed")
 	f.BoolVar(&o.giveUp, "give-up", false, "remove the new seed")
-	c.MarkFlagsMutuallyExclusive("done", "give-up", "qr", "screen", "clipboard")
 	completes(c, map[string]completion{"to": a.completeKeyList})
 	return c
 }
 
+// check refuses to begin and to end at once, which cobra would not call a mistake in usage.
+func (o rotateOptions) check() error {
+	n := o.picture.count()
+	for _, given := range []bool{o.done, o.giveUp} {
+		if given {
+			n++
+		}
+	}
+	if n > 1 {
+		return usagef("", "cannot use more than one of --done, --give-up, --qr, --screen and --clipboard")
+	}
+	return nil
+}
+
 func (a *app) rotate(ctx context.Context, name string, o rotateOptions) error {
+	if err := o.check(); err != nil {
+		return err
+	}
 	account, err := a.accountToRotate(ctx, name)
 	if err != nil {
 		return err
