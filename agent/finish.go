@@ -84,7 +84,7 @@ func (b *book) label(i ledger.Intent) string {
 func (f *finishing) finishKey(ctx context.Context, key string, intents []ledger.Intent) {
 	w := f.a.presentWorker(key)
 	if w == nil {
-		f.conclude(nil, f.away(intents, f.a.absent(key)))
+		f.conclude(nil, f.away(intents, f.a.absentThen(key, "\"oathctl resume\" finishes it")))
 		return
 	}
 	var done []finished
@@ -277,7 +277,11 @@ func (f *finishing) report() api.Report {
 }
 
 func (f *finishing) account(v *view, i ledger.Intent) api.AccountReport {
-	if acc := v.accounts[i.Account]; acc != nil {
+	acc := v.accounts[i.Account]
+	switch {
+	case acc != nil && acc.Superseded: // nobody wants copies of it
+		return api.AccountReport{Account: acc.ID, Label: acc.Label()}
+	case acc != nil:
 		return api.AccountReport{Account: acc.ID, Label: acc.Label(), Wanted: acc.Wanted, Proved: acc.Proved, LostWith: v.lostWith(acc)}
 	}
 	return api.AccountReport{Account: i.Account, Label: f.labels[i.Account]}

@@ -214,12 +214,15 @@ func (p *provision) serve(ctx, wait context.Context, key string) error {
 }
 
 // absent says that a key is needed which is not plugged in.
-func (a *Agent) absent(key string) error {
+func (a *Agent) absent(key string) error { return a.absentThen(key, "run the command again") }
+
+// absentThen is absent where something else is to be done once the key is there.
+func (a *Agent) absentThen(key, next string) error {
 	k := a.view.Load().keys[key]
 	if k == nil {
 		return refuse(api.CodeKeyAbsent, "\"oathctl keys\" lists the keys that are known", "cannot reach the key: it is not known any more")
 	}
-	return refuse(api.CodeKeyAbsent, fmt.Sprintf("plug %s in, or hold it to the reader, and run the command again", k.Label),
+	return refuse(api.CodeKeyAbsent, fmt.Sprintf("plug %s in, or hold it to the reader, and %s", k.Label, next),
 		"cannot reach %s: it is not plugged in%s", k.Label, k.parenthesis())
 }
 

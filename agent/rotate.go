@@ -40,7 +40,7 @@ func (a *Agent) Rotate(ctx context.Context, who Caller, account string, r api.Ro
 		return api.Report{}, err
 	}
 	if err := p.check(); err != nil {
-		return api.Report{}, err
+		return api.Report{}, rotatesAlready(acc, err)
 	}
 	p.also = func(d *draft) error {
 		return d.putRotation(ledger.Rotation{Account: acc.ID, Successor: items[0].id, BegunAt: now()})
@@ -51,6 +51,15 @@ func (a *Agent) Rotate(ctx context.Context, who Caller, account string, r api.Ro
 	p.write(ctx, r.WaitSeconds)
 	p.steps.finish()
 	return p.report(), nil
+}
+
+// rotatesAlready says what to do next where the new seed is on all the keys.
+func rotatesAlready(acc *accountView, err error) error {
+	if api.CodeOf(err) != api.CodeExistsSame {
+		return err
+	}
+	return refuse(api.CodeExistsSame, "give the service a code of it, then end the rotation: \"oathctl rotate NAME --done\", or --give-up",
+		"cannot rotate %s: its new seed is on the keys already", acc.Label())
 }
 
 // next is the account's next self: what was left out is as it is now.
@@ -81,11 +90,15 @@ func (a *Agent) mayRotate(acc *accountView, it *item) error {
 	defer a.mu.Unlock()
 	rotation, under := a.book.rotations[acc.ID]
 	for _, seed := range a.book.seedsOf(it.prints) {
-		switch owner := a.book.owners[seed]; {
+		owner := a.book.owners[seed]
+		other := a.view.Load().accounts[owner]
+		switch {
 		case owner == acc.ID:
 			return refuse(api.CodeExistsSame, "have the service make a new one", "cannot rotate %s: this is the seed that it has", acc.Label())
 		case owner == rotation.Successor && under:
 			return nil
+		case other != nil:
+			return refuse(api.CodeExistsSame, "have the service make a new one", "cannot rotate %s: this is the seed of %s", acc.Label(), other.Label())
 		}
 	}
 	if under {

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/oathd/oathd/ipc/api"
@@ -34,6 +35,10 @@ func TestRotate(t *testing.T) {
 	}
 	_, err = s.rotate("GitHub:me", "another seed of 20 b")
 	wantCode(t, err, api.CodeConflict)
+	_, err = s.rotate("GitHub:me", nextSeed)
+	if e := wantCode(t, err, api.CodeExistsSame); !strings.Contains(e.Hint, "--done") {
+		t.Errorf("what to do next: %q", e.Hint)
+	}
 	s.restart()
 	if report, err := s.endRotation(false); err != nil || !report.Complete {
 		t.Fatalf("%v, %+v", err, report)
@@ -80,7 +85,8 @@ func TestRotateGivenUp(t *testing.T) {
 func TestRotateRefuses(t *testing.T) {
 	s := newSafe(t)
 	s.mustAdd(first)
-	same := string(nameSeed("GitHub", "me").Bytes())
+	s.mustAdd(totp("Corp", "bob"))
+	same, another := string(nameSeed("GitHub", "me").Bytes()), string(nameSeed("Corp", "bob").Bytes())
 	for name, test := range map[string]struct {
 		account, seed string
 		to            []string
@@ -89,6 +95,7 @@ func TestRotateRefuses(t *testing.T) {
 		"nobody":        {"Nobody", nextSeed, nil, api.CodeNotFound},
 		"no seed":       {"GitHub:me", "", nil, api.CodeBadRequest},
 		"the same seed": {"GitHub:me", same, nil, api.CodeExistsSame},
+		"another's":     {"GitHub:me", another, nil, api.CodeExistsSame},
 		"no such key":   {"GitHub:me", nextSeed, []string{"blue"}, api.CodeNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
