@@ -70,6 +70,9 @@ func TestEnroll(t *testing.T) {
 
 	b.pull[0]()
 	b.present("spare")
+	if said, ok := b.typing("no passphrase\n", "key", "lost", "daily", "--yes", "--with", "passphrase"); ok || !strings.Contains(said, "still open") || !strings.Contains(said, pictureName) {
+		t.Errorf("the escrow was not opened, %v: %q", ok, said)
+	}
 	lost := b.mustType(pin, "key", "lost", "daily", "--yes", "--with", "piv")
 	if strings.Contains(lost, "still opens") || !strings.Contains(lost, pictureName) {
 		t.Errorf("the loss: %q", lost)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -44,12 +45,10 @@ func (a *app) lost(ctx context.Context, w withFlag, selector string, sure bool) 
 	}
 	if report.Recipient && (w.value != "" || a.term.asks) {
 		a.term.say(report.Key.Label + " is marked as lost. The escrow has to be opened, so that it opens no longer with that key.")
-		if report, err = a.shutOut(ctx, w, report); err != nil {
-			return err
-		}
+		err = a.shutOut(ctx, w, &report)
 	}
-	if err := a.term.answer(report, lostWords(report, a.term.columns)); err != nil {
-		return err
+	if told := a.term.answer(report, lostWords(report, a.term.columns)); err != nil || told != nil {
+		return cmp.Or(err, told) // what is at risk is told all the same
 	}
 	if report.Recipient {
 		return ended(exitPartly)
@@ -57,25 +56,27 @@ func (a *app) lost(ctx context.Context, w withFlag, selector string, sure bool) 
 	return nil
 }
 
-// shutOut takes the lost key out of what opens the escrow.
-func (a *app) shutOut(ctx context.Context, w withFlag, report api.LostReport) (api.LostReport, error) {
+// shutOut takes the lost key out of what opens the escrow, and changes the report if it is out.
+func (a *app) shutOut(ctx context.Context, w withFlag, report *api.LostReport) error {
 	p := &prompts{a: a}
 	defer p.close()
 	open, err := a.opener(ctx, w, p)
 	if err != nil {
-		return report, err
+		return err
 	}
 	defer open.wipe()
 	pass, err := a.keptPassphrase(ctx, open, p)
 	if err != nil {
-		return report, err
+		return err
 	}
 	defer pass.Wipe()
-	err = a.opened(ctx, func(ctx context.Context) (err error) {
-		report, err = a.client.KeyLost(ctx, report.Key.ID, api.LostRequest{Opener: &open.Opener}, open.secret, pass)
+	return a.opened(ctx, func(ctx context.Context) error {
+		out, err := a.client.KeyLost(ctx, report.Key.ID, api.LostRequest{Opener: &open.Opener}, open.secret, pass)
+		if err == nil {
+			*report = out
+		}
 		return err
 	})
-	return report, err
 }
 
 func (a *app) confirmLost(ctx context.Context, key api.Key) error {
