@@ -23,8 +23,8 @@ import (
 	"github.com/oathd/oathd/ipc/client"
 )
 
-// patience is how long anything that is waited for may take.
-const patience = time.Minute
+// patience is how long anything that is waited for may take: a passphrase with the race detector half a minute, where the machine is busy.
+const patience = 5 * time.Minute
 
 // built holds the programs, with the race detector if the test has it, and released those that people get.
 var built, released string

@@ -72,7 +72,7 @@ func (w *world) start(t *testing.T, input string, args ...string) *child {
 
 func (w *world) command(t *testing.T, input string, args ...string) *child {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	t.Cleanup(cancel)
 	c := &child{cmd: exec.CommandContext(ctx, "oathctl", args...)}
 	c.cmd.Env, c.cmd.Stdin = w.env, strings.NewReader(input)
