@@ -45,7 +45,9 @@ func (a *app) lost(ctx context.Context, w withFlag, selector string, sure bool) 
 	}
 	if report.Recipient && (w.value != "" || a.term.asks) {
 		a.term.say(report.Key.Label + " is marked as lost. The escrow has to be opened, so that it opens no longer with that key.")
-		err = a.shutOut(ctx, w, &report)
+		if err = a.shutOut(ctx, w, &report); err != nil && a.term.json {
+			return err // programs read one document
+		}
 	}
 	if told := a.term.answer(report, lostWords(report, a.term.columns)); err != nil || told != nil {
 		return cmp.Or(err, told) // what is at risk is told all the same
