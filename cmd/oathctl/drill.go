@@ -115,7 +115,7 @@ func drillWords(d api.EscrowDrill) []string {
 }
 
 func foundWords(d api.EscrowDrill) string {
-	if d.Seeds == 0 && d.Runbooks == 0 {
+	if d.Seeds+d.Runbooks+len(d.Faults) == 0 {
 		return "it is empty"
 	}
 	return fmt.Sprintf("%s, %d of them proved by keys, %d just now; %s",

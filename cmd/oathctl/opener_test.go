@@ -146,4 +146,9 @@ func TestDrillWords(t *testing.T) {
 			t.Errorf("%q is not in %q", want, said)
 		}
 	}
+	for want, faults := range map[string][]api.EscrowFault{"it is empty": nil, "0 seeds": d.Faults} {
+		if said := drillWords(api.EscrowDrill{Faults: faults})[0]; !strings.Contains(said, want) {
+			t.Errorf("with %d faults: %q, want %q", len(faults), said, want)
+		}
+	}
 }
