@@ -177,7 +177,7 @@ func (a *app) chooseOpener(ctx context.Context, w withFlag) (api.Opener, error) 
 		return api.Opener{}, usagef("--with piv:KEY, --with recovery or --with passphrase says it; the secret is read from standard input",
 			"cannot tell what is to open the escrow")
 	}
-	openers, words, err := a.openers(ctx)
+	openers, words, err := a.possibleOpeners(ctx)
 	if err != nil {
 		return api.Opener{}, err
 	}
@@ -191,8 +191,8 @@ func (a *app) chooseOpener(ctx context.Context, w withFlag) (api.Opener, error) 
 	return openers[i], nil
 }
 
-// openers lists what can open the escrow; where there is none yet, what could open a backup.
-func (a *app) openers(ctx context.Context) ([]api.Opener, []string, error) {
+// possibleOpeners lists what can open the escrow; where there is none yet, what could open a backup.
+func (a *app) possibleOpeners(ctx context.Context) ([]api.Opener, []string, error) {
 	e, err := a.client.Escrow(ctx)
 	if err != nil {
 		return nil, nil, err
