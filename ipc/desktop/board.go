@@ -2,6 +2,7 @@ package desktop
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"strings"
@@ -66,7 +67,7 @@ type board struct {
 	mu    sync.Mutex
 	want  [kinds]*notice
 	shown [kinds]shown
-	// able is what the server can do; nil where it has not been asked.
+	// able is what the server can do; nil where it has not said so.
 	able *abilities
 }
 
@@ -177,8 +178,8 @@ func (b *board) show(l *link, n *notice, replaces uint32) (id uint32) {
 	return id
 }
 
-// abilities asks a server what it can do, until it has said so once. One that does not is taken for one that takes markup, so that
-// none of a stranger's gets through.
+// abilities asks a server what it can do, until it has said so once; one that hangs is not asked again, for it holds up every notice. One that
+// does not say is taken for one that takes markup, so that none of a stranger's gets through.
 func (b *board) abilities(l *link) abilities {
 	b.mu.Lock()
 	known := b.able
@@ -187,14 +188,17 @@ func (b *board) abilities(l *link) abilities {
 		return *known
 	}
 	var list []string
-	if err := l.activate(l.conn.Context(), notifyName, notifyPath, notifyName+".GetCapabilities").Store(&list); err != nil {
-		b.complain(err)
-		return abilities{markup: true}
+	able := abilities{markup: true}
+	err := l.activate(l.conn.Context(), notifyName, notifyPath, notifyName+".GetCapabilities").Store(&list)
+	if err == nil {
+		able = abilities{markup: slices.Contains(list, "body-markup"), buttons: slices.Contains(list, "actions")}
 	}
-	able := abilities{markup: slices.Contains(list, "body-markup"), buttons: slices.Contains(list, "actions")}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.able = &able
+	b.complain(err)
+	if err == nil || errors.Is(err, context.DeadlineExceeded) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		b.able = &able
+	}
 	return able
 }
 
