@@ -35,7 +35,7 @@ func TestCopiedFor(t *testing.T) {
 	}{
 		"Valid for 20 s.":              {api.Code{ValidFrom: at(-10), ValidUntil: at(20)}, at(20)},
 		"Valid in 3 s, for 30 s.":      {api.Code{ValidFrom: at(3), ValidUntil: at(33)}, at(33)},
-		"Its time ended 4 s ago":       {api.Code{ValidFrom: at(-34), ValidUntil: at(-4)}, at(minLife)},
+		"Its time is over. If":         {api.Code{ValidFrom: at(-34), ValidUntil: at(-4)}, at(minLife)},
 		"In the clipboard for 30 s. I": {api.Code{}, now.Add(countedLife)},
 	} {
 		text, until := copiedFor(test.code, now)

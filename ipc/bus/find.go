@@ -152,7 +152,7 @@ func copiedFor(code api.Code, now time.Time) (text string, until time.Time) {
 		until = now.Add(countedLife).Truncate(time.Second)
 		return fmt.Sprintf("In the clipboard for %d s. It is valid until it is used.", seconds(now, until)), until
 	case left <= 0:
-		return fmt.Sprintf("Its time ended %d s ago. If it is refused, search again.", -left), now.Add(minLife * time.Second)
+		return "Its time is over. If it is refused, search again.", now.Add(minLife * time.Second)
 	case early > 0:
 		return fmt.Sprintf("Valid in %d s, for %d s.", early, left-early), code.ValidUntil
 	}
