@@ -172,9 +172,10 @@ func (a *app) enrollMissing(ctx context.Context, p *prompts, keys []string, yes 
 		if err != nil {
 			return nil, err
 		}
-		if e.Reuse {
+		switch twice := slices.ContainsFunc(missing, func(other api.Enrollment) bool { return other.Key.ID == e.Key.ID }); {
+		case e.Reuse:
 			a.term.say(enrolledWords(e))
-		} else {
+		case !twice:
 			missing = append(missing, e)
 		}
 	}

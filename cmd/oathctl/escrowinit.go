@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -75,8 +74,13 @@ func (a *app) escrowInit(ctx context.Context, o initOptions) error {
 			return err
 		}
 	}
+	if o.paper != "" {
+		if err := writable(o.paper); err != nil {
+			return err
+		}
+	}
 	if o.recipients() < 2 {
-		return usagef("a paper and a key, two keys, or a passphrase besides", "cannot make an escrow with fewer than two recipients: one is soon lost")
+		return usagef("give two or more: a paper, keys, a passphrase", "cannot make an escrow with fewer than two recipients: one is soon lost")
 	}
 	p := &prompts{a: a}
 	defer p.close()
@@ -119,7 +123,11 @@ func (a *app) makeEscrow(ctx context.Context, paper string, ready openers, reque
 
 // tryFirst offers the first drill before it tells of the escrow, so that nobody has to read a table between two questions.
 func (a *app) tryFirst(ctx context.Context, m made, ready openers) error {
-	a.term.say("The escrow is made.")
+	if m.Paper != "" {
+		a.term.say("The escrow is made; its paper is in " + m.Paper)
+	} else {
+		a.term.say("The escrow is made.")
+	}
 	failure := a.offerDrill(ctx, ready)
 	if e, err := a.client.Escrow(ctx); err == nil {
 		m.Escrow = e
@@ -152,7 +160,7 @@ func (a *app) askRecipients(ctx context.Context, o *initOptions) error {
 	return err
 }
 
-// askPaper asks until the name is free: a paper replaces nothing.
+// askPaper asks until the paper can be written.
 func (a *app) askPaper(ctx context.Context, o *initOptions) error {
 	for {
 		file, err := a.term.ask(ctx, `File for the recovery paper, to be printed ("-": none) [oathd-recovery.html]`)
@@ -160,10 +168,11 @@ func (a *app) askPaper(ctx context.Context, o *initOptions) error {
 			return err
 		}
 		o.paper = cmp.Or(file, "oathd-recovery.html")
-		if _, err := os.Lstat(o.paper); err != nil {
+		if err := writable(o.paper); err == nil {
 			return nil
+		} else {
+			a.term.tell(err.Error())
 		}
-		a.term.tell(o.paper + " is there already; name another file")
 	}
 }
 

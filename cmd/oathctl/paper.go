@@ -57,9 +57,9 @@ func (a *app) make(ctx context.Context, paper string, request making) (made, err
 	if err != nil {
 		return made{}, fmt.Errorf("cannot write the recovery paper: %w", err)
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := newPage(path)
 	if err != nil {
-		return made{}, badInput("name a file that is not there yet", "cannot write the recovery paper: %w", err)
+		return made{}, err
 	}
 	if _, err := file.WriteString(unfinishedPage()); err != nil {
 		return made{}, badInput("make room, or name a file elsewhere", "cannot write the recovery paper: %w", errors.Join(err, file.Close(), os.Remove(path)))
@@ -73,6 +73,24 @@ func (a *app) make(ctx context.Context, paper string, request making) (made, err
 		return made{}, unprinted(err)
 	}
 	return made{Escrow: e, Paper: path}, nil
+}
+
+// newPage makes the file of a recovery paper, which replaces nothing.
+func newPage(path string) (*os.File, error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, badInput("name a file that is not there yet", "cannot write the recovery paper: %w", err)
+	}
+	return file, nil
+}
+
+// writable finds out whether a recovery paper could be made there.
+func writable(path string) error {
+	file, err := newPage(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(file.Close(), os.Remove(path))
 }
 
 // unfinishedPage keeps room for a recovery paper while its key is made, so that a full disk is noticed before. It is what is left in the file
