@@ -88,6 +88,7 @@ func serve(conn net.Conn, card Card) error {
 	for range messages { // lets the reader go on to the closed connection
 	}
 	reader.Wait()
+	card.Power(false) // the last command may have given it power again
 	if err == nil {
 		err = readErr
 	}
@@ -106,8 +107,9 @@ func read(conn net.Conn, messages chan<- []byte) error {
 }
 
 func answerAll(conn net.Conn, card Card, messages <-chan []byte) error {
+	s := seat{card: card}
 	for body := range messages {
-		answer, err := handle(card, body)
+		answer, err := s.handle(body)
 		if err != nil {
 			return err
 		}
@@ -121,12 +123,30 @@ func answerAll(conn net.Conn, card Card, messages <-chan []byte) error {
 	return nil
 }
 
-// handle returns the answer to one message, nil if it has none.
-func handle(card Card, body []byte) ([]byte, error) {
+// seat is where the card is in the reader.
+type seat struct {
+	card Card
+	// off: the reader took power away.
+	off bool
+}
+
+// power takes power away from the card, or gives it.
+func (s *seat) power(on bool) {
+	s.off = !on
+	s.card.Power(on)
+}
+
+// handle returns the answer to one message, nil if it has none. A card that is sent a command without power gets it: pcscd takes power away
+// for one program and gives it anew, and in between it sends what another program asks for (SCARD_UNPOWER_CARD, seen with 1.9.9). The wire has no
+// word for a card that is there and does not answer.
+func (s *seat) handle(body []byte) ([]byte, error) {
 	if len(body) == 1 {
-		return control(card, body[0])
+		return s.control(body[0])
 	}
-	answer, err := card.Transmit(body)
+	if s.off {
+		s.power(true)
+	}
+	answer, err := s.card.Transmit(body)
 	switch {
 	case errors.Is(err, hw.ErrRemoved):
 		return nil, err
@@ -138,17 +158,17 @@ func handle(card Card, body []byte) ([]byte, error) {
 	return answer, nil
 }
 
-func control(card Card, code byte) ([]byte, error) {
+func (s *seat) control(code byte) ([]byte, error) {
 	switch code {
 	case controlOff:
-		card.Power(false)
+		s.power(false)
 	case controlOn:
-		card.Power(true)
+		s.power(true)
 	case controlReset:
-		card.Power(false)
-		card.Power(true)
+		s.power(false)
+		s.power(true)
 	case controlATR:
-		return card.ATR(), nil
+		return s.card.ATR(), nil
 	default:
 		return nil, fmt.Errorf("%w: control %d", ErrMalformed, code)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"testing"
 
@@ -120,14 +121,25 @@ func TestServe(t *testing.T) {
 	if err := wait(); !errors.Is(err, io.EOF) {
 		t.Errorf("error %v, want one that wraps io.EOF", err)
 	}
-	want := []string{"on", "transmit", "off", "on", "off", "off"}
-	if len(card.events) != len(want) {
-		t.Fatalf("events %v, want %v", card.events, want)
+	if want := []string{"on", "transmit", "off", "on", "off", "off", "off"}; !slices.Equal(card.events, want) {
+		t.Errorf("events %v, want %v", card.events, want)
 	}
-	for i := range want {
-		if card.events[i] != want[i] {
-			t.Fatalf("events %v, want %v", card.events, want)
-		}
+}
+
+// TestCommandWithoutPower: another program's end took power away in the middle of ours.
+func TestCommandWithoutPower(t *testing.T) {
+	card := &fakeCard{}
+	conn, wait := plugIn(t, t.Context(), card)
+	send(t, conn, controlOn)
+	send(t, conn, controlOff)
+	send(t, conn, 0x00, 0xa4, 0x04, 0x00)
+	if got := receive(t, conn); len(got) != 6 {
+		t.Errorf("answer %x", got)
+	}
+	_ = conn.Close()
+	_ = wait()
+	if want := []string{"on", "off", "on", "transmit", "off", "off"}; !slices.Equal(card.events, want) {
+		t.Errorf("events %v, want %v", card.events, want)
 	}
 }
 
