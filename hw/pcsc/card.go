@@ -60,6 +60,14 @@ func (c *card) reconnect() error {
 	return result(C.SCardReconnect(c.handle, C.SCARD_SHARE_SHARED, C.SCARD_PROTOCOL_ANY, C.SCARD_LEAVE_CARD, &c.protocol))
 }
 
+// again goes on with a card that was reset, in a transaction. If there was one already it is the same.
+func (c *card) again() error {
+	if err := c.reconnect(); err != nil {
+		return err
+	}
+	return c.begin()
+}
+
 func (c *card) begin() error { return result(C.SCardBeginTransaction(c.handle)) }
 
 // end leaves the card as it is, as disconnect does.

@@ -26,8 +26,10 @@ var meanings = map[scard.Error]error{
 	scard.ErrInvalidHandle: hw.ErrRemoved,
 	scard.ErrInvalidValue:  hw.ErrRemoved,
 	// The card died in the middle of a command, nearly always because it was pulled out then.
-	scard.ErrNotTransacted:     hw.ErrRemoved,
-	scard.ErrResetCard:         hw.ErrReset,
+	scard.ErrNotTransacted: hw.ErrRemoved,
+	scard.ErrResetCard:     hw.ErrReset,
+	// A card that is being reset has no protocol (seen with 1.9.9).
+	scard.ErrProtoMismatch:     hw.ErrReset,
 	scard.ErrSharingViolation:  hw.ErrHeld,
 	scard.ErrSecurityViolation: hw.ErrRefused,
 	scard.ErrNoService:         hw.ErrUnavailable,

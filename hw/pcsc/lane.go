@@ -56,9 +56,7 @@ func (l *lane) begin() (*card, error) {
 	}
 	err = card.begin()
 	for attempt := 1; errors.Is(err, scard.ErrResetCard) && attempt < beginAttempts; attempt++ {
-		if err = card.reconnect(); err == nil {
-			err = card.begin()
-		}
+		err = card.again()
 	}
 	if err != nil {
 		l.disconnect(card)
@@ -127,12 +125,21 @@ func (l *lane) abandon() {
 	}
 }
 
+// connection is what a transaction needs of a card.
+type connection interface {
+	transmit(command []byte) ([]byte, error)
+	counter() (uint16, error)
+	again() error
+}
+
 // transaction is a card inside a transaction.
 type transaction struct {
-	card    *card
+	card    connection
 	reader  string
 	current func(counter uint16) bool
 	checked bool
+	// begun: a command was sent.
+	begun bool
 }
 
 // check makes sure, once, that it is the card that is meant. Inside our own transaction nobody can make this call wait.
@@ -169,14 +176,25 @@ func (t *transaction) Transmit(command []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	answer, err := t.card.transmit(command)
-	if err == nil && len(answer) == 0 {
-		// So do some drivers, vsmartcard's too, when the card is gone before it has answered.
-		err = scard.ErrNotTransacted
+	answer, err := t.send(command)
+	if err != nil && !t.begun && command[1] == insSelect && t.card.again() == nil {
+		answer, err = t.send(command)
 	}
+	t.begun = true
 	if err != nil {
 		return nil, explain("send a command to the key", err)
 	}
 	defer oath.Wipe(answer)
 	return bytes.Clone(answer), nil
+}
+
+// send transmits a command. The first of a transaction may fail although the card is there: another program that ends and resets the card
+// waits for no transaction while it does, and pcscd says only then that there was a reset. Until then the card has no protocol, or no power.
+func (t *transaction) send(command []byte) ([]byte, error) {
+	answer, err := t.card.transmit(command)
+	if err == nil && len(answer) == 0 {
+		// So do some drivers, vsmartcard's too, when the card is gone before it has answered.
+		err = scard.ErrNotTransacted
+	}
+	return answer, err
 }
